@@ -1,0 +1,88 @@
+/*
+ * ctl: parsing of control requests. Bytes come from another process and may
+ * be anything.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/stdlib.h>
+
+#include "board.h"
+
+static const struct {
+	const char *word;
+	uint32_t args;
+} verbs[CTL_VERBS] = {
+	[CTL_HELLO]	= { "hello", 0 },
+	[CTL_DOWN]	= { "down", 0 },
+	[CTL_RESTART]	= { "restart", 1 },
+};
+
+/* Split a line in place at single blanks. Words, or -EBADMSG. */
+static int
+split(char *line, char *word[CTL_WORDS])
+{
+	uint32_t n = 0;
+	char *p;
+
+	for (p = line; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			return -EBADMSG;
+	for (;;) {
+		if (n == CTL_WORDS)
+			return -EBADMSG;
+		word[n] = strsep(&line, " ");
+		if (word[n][0] == '\0')
+			return -EBADMSG;
+		n++;
+		if (line == NULL)
+			return (int)n;
+	}
+}
+
+static int
+parse_args(struct ctl_request *r, char *word[CTL_WORDS])
+{
+	const char *bad;
+
+	if (r->verb != CTL_RESTART)
+		return 0;
+	r->slot = (uint32_t)strtonum(word[1], 0, BOARD_SLOTS - 1, &bad);
+	return bad == NULL ? 0 : -EINVAL;
+}
+
+int
+ctl_parse(const char *buf, size_t len, struct ctl_request *r, size_t *used)
+{
+	char line[CTL_LINE], *word[CTL_WORDS];
+	const char *nl;
+	uint32_t i;
+	int n, err;
+
+	*used = 0;
+	nl = memchr(buf, '\n', len < CTL_LINE ? len : CTL_LINE);
+	if (nl == NULL)
+		return len < CTL_LINE ? 0 : -EMSGSIZE;
+	if (memchr(buf, '\0', (size_t)(nl - buf)) != NULL)
+		return -EBADMSG;
+	memcpy(line, buf, (size_t)(nl - buf));
+	line[nl - buf] = '\0';
+	n = split(line, word);
+	if (n < 0)
+		return n;
+	*used = (size_t)(nl - buf) + 1;
+	for (i = 0; i < CTL_VERBS; i++)
+		if (strcmp(word[0], verbs[i].word) == 0)
+			break;
+	if (i == CTL_VERBS)
+		return -ENOENT;
+	r->verb = (enum ctl_verb)i;
+	r->slot = 0;
+	if ((uint32_t)n - 1 != verbs[i].args)
+		return -EINVAL;
+	err = parse_args(r, word);
+	return err < 0 ? err : (int)*used;
+}

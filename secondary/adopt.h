@@ -1,0 +1,20 @@
+/*
+ * adopt: what the slot holds becomes ours. The first process of a slot makes
+ * a new arena; a later one adopts what its predecessor left, and makes its
+ * pool of buffers whole: each step is agreed with the primary over the board
+ * (common/shm.h) and can be repeated if its doer dies.
+ */
+#ifndef SECONDARY_ADOPT_H
+#define SECONDARY_ADOPT_H
+
+#include "io/io.h"
+#include "seat.h"
+
+/*
+ * Make io->net, by creation or adoption, and open the pool. 0, or -errno with
+ * a line in the log.
+ */
+int	adopt(struct io *io, const struct seat_args *a,
+	    const struct seat_before *before);
+
+#endif

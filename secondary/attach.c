@@ -1,0 +1,239 @@
+#include "attach.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+#include <rte_mempool.h>
+#include <rte_memzone.h>
+
+#include "../common/log.h"
+#include "../common/shm.h"
+
+#define EAL_ARGS	16
+#define POOL_OPS	"ring_sp_sc"	/* as mbuf_pool_create() has it */
+
+struct eal_args {
+	int n;
+	char *v[EAL_ARGS + 1];
+	char text[EAL_ARGS][128];
+};
+
+static void eal_arg(struct eal_args *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void
+eal_arg(struct eal_args *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->n == EAL_ARGS)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(a->text[a->n], sizeof(a->text[0]), fmt, ap);
+	va_end(ap);
+	a->v[a->n] = a->text[a->n];
+	a->n++;
+}
+
+static void
+on_alarm(int sig)
+{
+	static const char text[] = "starfish-worker: attach blocked: a process "
+	    "may have died in a lock of DPDK's; start a new generation\n";
+	ssize_t n;
+
+	n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)n;
+	_exit(EXIT_FAILURE);
+}
+
+/* Limit the time until attach_limit(0). */
+static void
+attach_limit(int64_t ms)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+
+	sigaction(SIGALRM, &sa, NULL);
+	alarm(ms > 0 ? (unsigned int)((ms + 999) / 1000) : 0);
+}
+
+/* With many devices and pages, descriptors are many: take what is allowed. */
+static void
+raise_nofile(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static bool
+uses_pci(const struct board *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->head.nports && i < BOARD_PORTS; i++) {
+		if (b->port[i].type == PORT_PCI)
+			return true;
+	}
+	return false;
+}
+
+static int
+start_eal(struct io *io)
+{
+	static struct eal_args a;	/* EAL keeps pointers into it */
+	const struct board *b = io->board;
+
+	eal_arg(&a, "starfish-worker");
+	eal_arg(&a, "--proc-type=secondary");
+	eal_arg(&a, "--file-prefix=%s", b->head.prefix);
+	eal_arg(&a, "--lcores=%u@%u", io->slot->fixed.lcore, io->cpu);
+	eal_arg(&a, "--base-virtaddr=0x%lx", (unsigned long)b->head.base);
+	eal_arg(&a, "--single-file-segments");
+	eal_arg(&a, "--no-telemetry");
+	eal_arg(&a, "--log-level=warning");
+	if (!uses_pci(b)) {
+		eal_arg(&a, "--no-pci");
+		eal_arg(&a, "--iova-mode=va");
+	}
+	rte_openlog_stream(stderr);
+	if (rte_eal_init(a.n, a.v) < 0) {
+		log_error("DPDK did not start: %s; if memory could not be "
+		    "mapped, starting again may help", rte_strerror(rte_errno));
+		return -EIO;
+	}
+	return 0;
+}
+
+static int
+find_pool(struct io *io)
+{
+	char name[RTE_MEMZONE_NAMESIZE];
+	struct rte_mempool_ops *ops;
+
+	snprintf(name, sizeof(name), SHM_POOL, io->me);
+	io->mp = rte_mempool_lookup(name);
+	if (io->mp == NULL) {
+		log_error("no packet pool %s", name);
+		return -ENOENT;
+	}
+	/* a number in a table that constructors fill: the primary's table
+	 * must be the same */
+	ops = rte_mempool_get_ops(io->mp->ops_index);
+	if (strcmp(ops->name, POOL_OPS) != 0) {
+		log_error("packet pool has operations %s here, %s in the "
+		    "primary: built with other drivers", ops->name, POOL_OPS);
+		return -ESTALE;
+	}
+	return 0;
+}
+
+/* The devices whose queues we poll have to be there, under their numbers. */
+static int
+check_devices(struct io *io)
+{
+	const struct board_port *bp;
+	uint32_t i;
+
+	for (i = 0; i < io->nqueues; i++) {
+		bp = &io->board->port[io->queue[i].port];
+		if (!rte_eth_dev_is_valid_port(bp->ethdev)) {
+			log_error("port %s (%s) cannot be used from a worker",
+			    bp->name, bp->driver);
+			return -ENODEV;
+		}
+	}
+	return 0;
+}
+
+int
+attach(struct io *io)
+{
+	int err;
+
+	raise_nofile();
+	attach_limit(io->conf->start_timeout_ms);
+	err = start_eal(io);
+	if (err == 0)
+		err = find_pool(io);
+	if (err == 0)
+		err = pool_open(io);
+	if (err == 0)
+		err = lanes_open(io);
+	if (err == 0)
+		err = check_devices(io);
+	if (err == 0) {
+		svc_io_roots(io);
+		clock_init(&io->clock, rte_get_tsc_hz());
+		io->now = clock_now(&io->clock);
+	}
+	attach_limit(0);
+	return err;
+}
+
+void *
+attach_arena(struct io *io, size_t *len)
+{
+	const struct rte_memzone *mz;
+	char name[RTE_MEMZONE_NAMESIZE];
+
+	snprintf(name, sizeof(name), SHM_ARENA, io->me);
+	mz = rte_memzone_lookup(name);
+	if (mz == NULL) {
+		log_error("no arena %s", name);
+		return NULL;
+	}
+	*len = mz->len;
+	return mz->addr;
+}
+
+const struct shm_secret *
+attach_secret(void)
+{
+	const struct rte_memzone *mz = rte_memzone_lookup(SHM_SECRET);
+
+	if (mz == NULL || mz->len < sizeof(struct shm_secret)) {
+		log_error("no instance secret");
+		return NULL;
+	}
+	return mz->addr;
+}
+
+static void
+forget(const char *format)
+{
+	char name[64], pattern[512];
+	glob_t g;
+	size_t i;
+
+	snprintf(name, sizeof(name), format, (int)getpid());
+	snprintf(pattern, sizeof(pattern), "%s/%s",
+	    rte_eal_get_runtime_dir(), name);
+	if (glob(pattern, GLOB_NOSORT, NULL, &g) == 0) {
+		for (i = 0; i < g.gl_pathc; i++)
+			unlink(g.gl_pathv[i]);
+	}
+	globfree(&g);
+}
+
+void
+attach_forget(void)
+{
+	/* left behind, the socket makes DPDK's messages to all processes
+	 * fail */
+	forget("mp_socket_%d_*");
+	forget("fbarray_*_%d");
+}

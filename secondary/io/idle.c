@@ -1,0 +1,180 @@
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_pause.h>
+
+#include "../../common/bell.h"
+#include "../../common/log.h"
+#include "io.h"
+
+#define SPIN_US		100u	/* adaptive: look on for so long after work */
+#define NEAR_US		50u	/* do not sleep for less */
+#define DOZE_US		400u	/* a lane that can only be polled is looked at
+				   this often */
+#define SETTLE_US	1000u	/* the longest sleep with frames not done */
+#define QUEUES_MAX	16u	/* tun descriptors of one interface */
+
+/* The name of the interface that a tun descriptor belongs to; false: no tun. */
+static bool
+tun_name(int fd, char *name, size_t len)
+{
+	char path[64], link[64], line[128];
+	bool found = false;
+	ssize_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return false;
+	link[n] = '\0';
+	if (strcmp(link, "/dev/net/tun") != 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "iff:", 4) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(name, len, "%s", line + 4 + strspn(line + 4, " \t"));
+		found = true;
+	}
+	fclose(f);
+	return found;
+}
+
+static int
+compare_int(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * The descriptor of queue q of a tap interface, or -1. net_tap's descriptors
+ * came to us in one message, all receive queues in order, then the send
+ * queues; the kernel numbers them upwards.
+ */
+static int
+tun_fd(const char *device, uint32_t q)
+{
+	int fd[2 * QUEUES_MAX];
+	uint32_t n = 0;
+	struct dirent *e;
+	char name[64];
+	DIR *d;
+
+	d = opendir("/proc/self/fd");
+	if (d == NULL)
+		return -1;
+	while ((e = readdir(d)) != NULL && n < 2 * QUEUES_MAX) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		fd[n] = (int)strtol(e->d_name, NULL, 10);
+		if (tun_name(fd[n], name, sizeof(name)) &&
+		    strcmp(name, device) == 0)
+			n++;
+	}
+	closedir(d);
+	qsort(fd, n, sizeof(fd[0]), compare_int);
+	return q < n ? fd[q] : -1;
+}
+
+static int
+watch(struct io *io, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+
+	return epoll_ctl(io->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int
+idle_open(struct io *io)
+{
+	const struct board_port *bp;
+	uint32_t i;
+	int fd, err;
+
+	io->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (io->epoll < 0)
+		return -errno;
+	err = watch(io, io->bell);
+	for (i = 0; err == 0 && i < io->nqueues; i++) {
+		bp = &io->board->port[io->queue[i].port];
+		fd = bp->type == PORT_TAP ?
+		    tun_fd(bp->device, io->queue[i].id) : -1;
+		if (fd < 0)
+			io->dozes = true;
+		else
+			err = watch(io, fd);
+	}
+	if (err < 0)
+		log_error("epoll: %s", strerror(-err));
+	/* timers due in the middle of a sleep are due then */
+	prctl(PR_SET_TIMERSLACK, 1000ul);
+	return err;
+}
+
+/* Wait for a descriptor of the set for at most us. Returns whether one is
+ * ready. */
+static bool
+wait_us(struct io *io, uint64_t us)
+{
+	struct timespec t = { .tv_sec = (time_t)(us / 1000000),
+	    .tv_nsec = (long)(us % 1000000 * 1000) };
+	struct epoll_event ev;
+	long n;
+
+	n = syscall(SYS_epoll_pwait2, io->epoll, &ev, 1, &t, NULL, 0);
+	if (n < 0 && errno == ENOSYS)	/* Linux before 5.11 */
+		n = epoll_wait(io->epoll, &ev, 1, (int)((us + 999) / 1000));
+	return n > 0;
+}
+
+static void
+sleep_until(struct io *io, uint64_t deadline_us)
+{
+	_Atomic uint32_t *asleep = &io->slot->worker.asleep;
+	uint64_t us = deadline_us - io->now;
+
+	if (io->dozes && us > DOZE_US)
+		us = DOZE_US;
+	/* nobody rings when what was sent may be used again */
+	if (us > SETTLE_US && lanes_busy(io))
+		us = SETTLE_US;
+	/* pairs with the fence in bell_call() */
+	atomic_store_explicit(asleep, 1, memory_order_seq_cst);
+	if (!lanes_ready(io) && !io->stop) {
+		io_count(io, CNT_sleeps, 1);
+		wait_us(io, us);
+	}
+	atomic_store_explicit(asleep, 0, memory_order_relaxed);
+	bell_drain(io->bell);
+}
+
+void
+idle_turn(struct io *io, uint64_t deadline_us)
+{
+	enum conf_idle mode = (enum conf_idle)io->worker->idle;
+
+	if (deadline_us > io->now + NEAR_US && mode != IDLE_SPIN &&
+	    (mode == IDLE_SLEEP || io->now - io->work_us > SPIN_US)) {
+		sleep_until(io, deadline_us);
+		return;
+	}
+	if (io->crowded)
+		sched_yield();
+	else
+		rte_pause();
+}

@@ -1,0 +1,161 @@
+/*
+ * io: what stands between the pure stack and the machine, in one worker:
+ * lanes, steering, the clock, the service's way out. struct io is this
+ * process's handle; what must survive the process lies in the slot's arena,
+ * pool and rings.
+ *
+ * Memory of the process's own is allocated before the first turn; nothing is
+ * ever allocated in DPDK's shared memory.
+ */
+#ifndef IO_IO_H
+#define IO_IO_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../common/board.h"
+#include "../../common/pkt.h"
+#include "../../config/conf.h"
+#include "../net/net.h"
+#include "../svc/svc.h"
+#include "clock.h"
+#include "queue.h"
+#include "ring.h"
+#include "steer.h"
+
+#define IO_RINGS	(2 * BOARD_SLOTS + 1)
+
+struct rte_mempool;
+
+struct io {
+	/* ---- each turn ---- */
+	struct net *net;
+	struct pktpool *pool;	/* free frames at hand */
+	_Atomic uint64_t *counters;
+	uint64_t now;		/* µs of this turn */
+	struct board_slot *slot; /* ours */
+	uint32_t nqueues, nin, nouts;
+	bool blocked;		/* a lane refused a frame in the last pass */
+	bool staged;		/* a device left frames for the next pass */
+	uint8_t serves[BOARD_PORTS];	/* our group serves this port */
+	uint8_t shared[BOARD_PORTS];	/* so do other slots: look at buckets */
+	uint8_t lane[BOARD_PORTS];	/* enum port_lane */
+	uint8_t peer[BOARD_PORTS];	/* wire: port at the other end */
+	uint8_t only[BOARD_PORTS];	/* the one slot on it; BOARD_NONE */
+	struct queue *queue_of[BOARD_PORTS]; /* direct lane's queue */
+	struct steer *steer[BOARD_PORTS]; /* NULL where nobody asks */
+	uint32_t tx_done;	/* mark last told to net_tx_done() */
+	uint64_t tick_us;	/* when the service wants its next tick */
+	uint64_t busy_from;	/* start of the turn before; 0: it was idle */
+	uint64_t work_us;	/* last turn that had work */
+	uint64_t beat_us;	/* heartbeat last stored */
+	struct clock clock;
+	struct svc svc;
+	struct queue queue[BOARD_PORTS];
+	struct ring_in in[IO_RINGS];
+	struct ring_out *outs[IO_RINGS]; /* those that there are */
+	struct ring_out wire[BOARD_SLOTS];	/* by slot */
+	struct ring_out cross[BOARD_SLOTS];
+	struct ring_out spread;			/* to the primary */
+	/* ---- seldom ---- */
+	struct board *board;
+	const struct conf *conf;
+	const struct conf_worker *worker; /* our entry in it */
+	struct rte_mempool *mp;
+	uintptr_t base;
+	uint32_t me, group, cpu;
+	bool pool_open;		/* the mempool may be used */
+	bool crowded;		/* another worker spins on our cpu */
+	bool dozes;		/* a lane has no descriptor to sleep on */
+	int epoll, bell;
+	volatile sig_atomic_t stop; /* SIGTERM came, or the service is done */
+	int status;		/* exit status */
+	const void *root[BOARD_ROOTS];	/* file cache images, checked */
+};
+
+static inline void
+io_count(struct io *io, enum counter c, uint64_t n)
+{
+	_Atomic uint64_t *w = &io->counters[c];
+
+	atomic_store_explicit(w,
+	    atomic_load_explicit(w, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+/* ---- lanes.c: all of them together ---- */
+
+/*
+ * Find queues and rings of this slot; io->board, base, me, group, mp and slot
+ * are set. 0 or -errno with a line in the log.
+ */
+int	lanes_open(struct io *io);
+
+/*
+ * Receive from every lane, hand on what belongs to other slots, feed the rest
+ * to the stack. Returns how many frames came.
+ */
+uint32_t lanes_receive(struct io *io);
+
+/*
+ * Send what is in the stack's queue. Frames whose lane is full stay in it, in
+ * order; they are dropped, and counted, when that lasts. Returns whether all
+ * went.
+ */
+bool	lanes_send(struct io *io);
+
+/*
+ * Publish what was handed to other slots, take back what they and devices are
+ * done with, and tell the stack how far sending is done.
+ */
+void	lanes_reclaim(struct io *io);
+
+/* Whether a ring has something to receive. */
+bool	lanes_ready(struct io *io);
+
+/* Whether frames were sent that are not done. Asks devices to let go. */
+bool	lanes_busy(struct io *io);
+
+/* Call fn for each frame that rings hold for their consumers. */
+void	lanes_held(struct io *io, void (*fn)(void *arg, uint32_t ref),
+	    void *arg);
+
+/* net_env.learned: tell the other slots on the frame's port. */
+void	lanes_learned(void *arg, const struct pkt *p);
+
+/* net_env.owns: whether we get what is sent to this client port. */
+int	lanes_own(void *arg, uint32_t port, const struct net_addr *local,
+	    const struct net_addr *remote);
+
+/* ---- pool.c: frames at hand from the slot's mempool, in bulk ---- */
+
+/* Make io->pool, empty. 0 or -ENOMEM. */
+int	pool_open(struct io *io);
+
+/* Between two turns: enough at hand, not too many. */
+void	pool_balance(struct io *io);
+
+/* Free frames: at hand and in the mempool. */
+uint32_t pool_free(struct io *io);
+
+/* Give all frames at hand back to the mempool. */
+void	pool_close(struct io *io);
+
+/* ---- svc_io.c ---- */
+extern const struct svc_io svc_io;	/* arg is struct io */
+
+/* Map the document roots that the board names. Never fails: a damaged image
+ * is left out, with a line in the log. */
+void	svc_io_roots(struct io *io);
+
+/* ---- idle.c ---- */
+
+/* Open bell and epoll set. 0 or -errno. */
+int	idle_open(struct io *io);
+
+/* A turn had nothing to do: spin, or sleep until something comes or until
+ * deadline_us. */
+void	idle_turn(struct io *io, uint64_t deadline_us);
+
+#endif

@@ -1,0 +1,195 @@
+/*
+ * starfish-worker: sits in one slot of an instance and serves what is in it.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+#include <bsd/unistd.h>
+
+#include "../common/bell.h"
+#include "../common/log.h"
+#include "adopt.h"
+#include "attach.h"
+#include "io/io.h"
+#include "seat.h"
+#include "stack.h"
+#include "turn.h"
+
+#define DRAIN_US	2000000u	/* to finish what is under way */
+
+static struct io io;
+
+static void
+usage(void)
+{
+	fputs("usage: starfish-worker [-n NAME] [-c FILE] [--slot N | "
+	    "--service NAME]\n"
+	    "           [--cpu N] [--notify-fd N]\n"
+	    "  -n, --name NAME  instance; the only one by default\n"
+	    "  -c FILE          its configuration; the instance's copy by "
+	    "default\n"
+	    "  --slot N         slot to sit in; a free one by default\n"
+	    "  --service NAME   a free slot of this service\n"
+	    "  --cpu N          cpu to run on; the configured one by default\n"
+	    "  --notify-fd N    eventfd to write to when our words on the "
+	    "board change\n", stderr);
+	exit(2);
+}
+
+static int
+number(const char *opt, const char *text, int max)
+{
+	const char *why;
+	long long n;
+
+	n = strtonum(text, 0, max, &why);
+	if (why != NULL)
+		errx(2, "--%s %s: %s; allowed are 0 to %d", opt, text, why,
+		    max);
+	return (int)n;
+}
+
+enum { OPT_SLOT = 256, OPT_SERVICE, OPT_CPU, OPT_NOTIFY, OPT_VERSION };
+
+static void
+options(int argc, char **argv, struct seat_args *a)
+{
+	static const struct option longs[] = {
+		{ "name", required_argument, NULL, 'n' },
+		{ "slot", required_argument, NULL, OPT_SLOT },
+		{ "service", required_argument, NULL, OPT_SERVICE },
+		{ "cpu", required_argument, NULL, OPT_CPU },
+		{ "notify-fd", required_argument, NULL, OPT_NOTIFY },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ NULL, 0, NULL, 0 }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "n:c:", longs, NULL)) != -1) {
+		switch (c) {
+		case 'n':
+			if (optarg[0] == '\0' || strlcpy(a->name, optarg,
+			    sizeof(a->name)) >= sizeof(a->name))
+				errx(2, "-n %s: 1 to %zu letters", optarg,
+				    sizeof(a->name) - 1);
+			break;
+		case 'c':
+			a->file = optarg;
+			break;
+		case OPT_SLOT:
+			a->slot = (uint32_t)number("slot", optarg,
+			    BOARD_SLOTS - 1);
+			break;
+		case OPT_SERVICE:
+			a->service = optarg;
+			break;
+		case OPT_CPU:
+			a->cpu = number("cpu", optarg, 4095);
+			break;
+		case OPT_NOTIFY:
+			a->notify_fd = number("notify-fd", optarg, 1 << 20);
+			break;
+		case OPT_VERSION:
+			printf("starfish-worker %s\n", build_version);
+			exit(0);
+		default:
+			usage();
+		}
+	}
+	if (optind != argc || (a->slot != BOARD_NONE && a->service != NULL))
+		usage();
+}
+
+static void
+on_stop(int sig)
+{
+	io.stop = 1;
+	if (io.bell >= 0)
+		bell_ring(io.bell);
+}
+
+static void
+signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+
+	sigaction(SIGTERM, &sa, NULL);
+	sigaction(SIGINT, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+static int
+start(const struct seat_args *a)
+{
+	struct seat_before before;
+	int err;
+
+	err = seat_take(&io, a, &before);
+	if (err < 0)
+		return err;
+	setproctitle("%s slot %u: %s", io.board->head.name, io.me,
+	    io.board->group[io.group].service);
+	err = attach(&io);
+	if (err == 0)
+		err = adopt(&io, a, &before);
+	if (err == 0)
+		err = idle_open(&io);
+	if (err == 0)
+		err = stack_start(&io);
+	if (err < 0)
+		return err;
+	seat_phase(&io, a, PHASE_READY);
+	return 0;
+}
+
+/*
+ * Leave by _exit: rte_eal_cleanup() in a secondary can unplug devices. All
+ * that must live on lies in shared memory.
+ */
+static _Noreturn void
+leave(const struct seat_args *a, int status)
+{
+	if (io.mp != NULL)
+		attach_forget();
+	if (io.slot != NULL)
+		seat_phase(&io, a, PHASE_NONE);
+	fflush(NULL);
+	_exit(status);
+}
+
+int
+main(int argc, char **argv, char **envp)
+{
+	struct seat_args a = { .slot = BOARD_NONE, .cpu = -1,
+	    .notify_fd = -1 };
+	int err;
+
+	setproctitle_init(argc, argv, envp);
+	options(argc, argv, &a);
+	io.bell = -1;
+	log_init("starfish-worker", a.name, LOG_LEVEL_INFO);
+	signals();
+	err = start(&a);
+	if (err == -EINTR)
+		leave(&a, 0);
+	if (err < 0)
+		leave(&a, 1);
+	seat_phase(&io, &a, PHASE_SERVING);
+	log_info("slot %u serves %s on cpu %u, epoch %u", io.me,
+	    io.svc.service->desc->name, io.cpu,
+	    atomic_load(&io.slot->worker.epoch));
+	turn_run(&io);
+	seat_phase(&io, &a, PHASE_LEAVING);
+	turn_drain(&io, DRAIN_US);
+	pool_close(&io);
+	leave(&a, io.status);
+}

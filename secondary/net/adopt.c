@@ -1,0 +1,294 @@
+/*
+ * Making an arena, and taking over one that a dead process left. See the torn
+ * rule in common/arena.h; everything here can be done again from the start.
+ */
+#include <errno.h>
+
+#include "base.h"
+
+#define HELD	0x8000u		/* chunk.used while adoption counts */
+
+static int
+check(const struct net_conf *c, const struct net_env *env, const void *mem,
+    size_t size, struct arena *want)
+{
+	int err = net_conf_check(c);
+
+	if (err < 0)
+		return err;
+	if (env->pool == NULL || env->counters == NULL ||
+	    (uintptr_t)mem % 64 != 0)
+		return -EINVAL;
+	if (arena_layout(want, &c->shape) > size)
+		return -ENOSPC;
+	return 0;
+}
+
+/* Link all free records, lowest number first, and count the others. */
+static void
+free_records(struct net *n)
+{
+	const struct arena_shape *s = &n->a->shape;
+	uint32_t i;
+
+	n->conn_free = n->tw_free = ARENA_NONE;
+	n->nconns = n->ntw = 0;
+	for (i = s->conns; i-- > 0;) {
+		struct conn *c = conn_at(n, i);
+
+		c->rec.kind = REC_CONN;
+		c->ready_next = c->out_next = LINK_OFF;
+		if (c->rec.state == REC_USED) {
+			n->nconns++;
+			continue;
+		}
+		c->rec.wslot = WHEEL_NONE;
+		c->rec.fnext = n->conn_free;
+		n->conn_free = i;
+	}
+	for (i = s->timewait; i-- > 0;) {
+		struct rec *r = &n->tws[i].rec;
+
+		r->kind = REC_TIMEWAIT;
+		if (r->state == REC_USED) {
+			n->ntw++;
+			continue;
+		}
+		r->wslot = WHEEL_NONE;
+		r->fnext = n->tw_free;
+		n->tw_free = i;
+	}
+}
+
+/*
+ * Put every chunk that no record holds on its free list. One that frames of
+ * the dead process may still refer to waits in limbo for mark 1.
+ */
+static void
+free_chunks(struct net *n)
+{
+	const struct arena_shape *s = &n->a->shape;
+	uint32_t i;
+
+	for (i = s->small + s->chunks; i-- > 0;) {
+		struct chunk *k = chunk_at(n, i);
+
+		if (k->used & HELD) {
+			k->used &= (uint16_t)~HELD;
+			k->mark = n->tx_mark;
+			continue;
+		}
+		k->mark = n->tx_mark;
+		if (k->used != 0)
+			k->used = 1;
+		chunk_put(n, i);
+	}
+}
+
+int
+net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
+    void *mem, size_t size, uint64_t now_us)
+{
+	struct arena *a = mem, want;
+	uint32_t i;
+	int err = check(c, env, mem, size, &want);
+
+	if (err < 0)
+		return err;
+	memcpy(a, &want, sizeof(*a));
+	atomic_store(&a->hands, ARENA_NONE);
+	atomic_store(&a->hands2, ARENA_NONE);
+	atomic_store(&a->now, now_us);
+	a->layout = layout_hash;
+	a->base = env->base;
+	net_setup(n, c, env, a, now_us);
+	for (i = 0; i < a->shape.conns; i++)
+		memset(conn_at(n, i), 0, sizeof(struct conn));
+	memset(n->tws, 0, a->shape.timewait * sizeof(*n->tws));
+	memset(n->neighs, 0, a->shape.neighs * sizeof(*n->neighs));
+	for (i = 0; i < a->shape.small + a->shape.chunks; i++)
+		memset(chunk_at(n, i), 0, sizeof(struct chunk));
+	free_records(n);
+	free_chunks(n);
+	neigh_init(n);
+	/* magic last: what has it is whole */
+	atomic_signal_fence(memory_order_seq_cst);
+	a->magic = ARENA_MAGIC;
+	arp_announce(n);
+	return 0;
+}
+
+/* ---- adoption ---- */
+
+struct claim {
+	struct net *n;
+	bool bad;		/* out of bounds, or held twice */
+};
+
+static void
+ignore(void *arg, uint32_t what)
+{
+	(void)arg;
+	(void)what;
+}
+
+static void
+claim_chunk(void *arg, uint32_t c)
+{
+	struct claim *cl = arg;
+	const struct arena_shape *s = &cl->n->a->shape;
+	struct chunk *k;
+
+	if (c >= s->small + s->chunks) {
+		cl->bad = true;
+		return;
+	}
+	k = chunk_at(cl->n, c);
+	if (k->used & HELD)
+		cl->bad = true;
+	k->used |= HELD;
+}
+
+/* Free the record that was in hands, and its second. */
+static void
+drop_torn(struct net *n)
+{
+	const struct arena_shape *s = &n->a->shape;
+	uint32_t id = n->a->hands, id2 = n->a->hands2;
+
+	if (id < s->conns && conn_at(n, id)->rec.state == REC_USED) {
+		conn_at(n, id)->rec.kind = REC_CONN;
+		tcp_adopt_torn(n, id);
+		net_count(n, CNT_conn_torn, 1);
+	}
+	if (id < s->conns + s->timewait)
+		rec_unuse(rec_at(n, id));
+	if (id2 < s->conns + s->timewait)
+		rec_unuse(rec_at(n, id2));
+	hands_clear(n);
+}
+
+/* Check what connection id says of itself and claim its chunks. */
+static bool
+claim_conn(struct net *n, uint32_t id)
+{
+	struct conn *c = conn_at(n, id);
+	struct claim cl = { n, false };
+
+	if (c->state == TCP_CLOSED || c->state >= TCP_TIME_WAIT ||
+	    c->t.port >= n->conf.nports ||
+	    lookup_find(n, c->rec.hash, &c->t) != ARENA_NONE ||
+	    c->rec.hash != tuple_hash(n, &c->t))
+		return false;
+	return tcp_walk(n, id, ignore, claim_chunk, &cl) == 0 && !cl.bad;
+}
+
+static void
+index_records(struct net *n)
+{
+	const struct arena_shape *s = &n->a->shape;
+	uint32_t i;
+
+	for (i = 0; i < s->conns; i++) {
+		struct conn *c = conn_at(n, i);
+
+		__builtin_prefetch(conn_at(n, i + 8 < s->conns ? i + 8 : i));
+		c->rec.wslot = WHEEL_NONE;
+		if (c->rec.state != REC_USED)
+			continue;
+		if (!claim_conn(n, i)) {
+			rec_unuse(&c->rec);
+			net_count(n, CNT_conn_torn, 1);
+			continue;
+		}
+		lookup_put(n, c->rec.hash, i);
+		wheel_file(n, i);
+	}
+	for (i = 0; i < s->timewait; i++) {
+		struct tw *w = &n->tws[i];
+
+		w->rec.wslot = WHEEL_NONE;
+		if (w->rec.state != REC_USED)
+			continue;
+		if (w->t.port >= n->conf.nports ||
+		    w->rec.hash != tuple_hash(n, &w->t) ||
+		    lookup_find(n, w->rec.hash, &w->t) != ARENA_NONE) {
+			rec_unuse(&w->rec);
+			continue;
+		}
+		lookup_put(n, w->rec.hash, s->conns + i);
+		wheel_file(n, s->conns + i);
+	}
+}
+
+/* Free a record that is damaged; what it held is found at the next adoption,
+ * since nothing of it can be believed now. */
+static void
+disown(struct net *n, uint32_t id)
+{
+	struct rec *r = rec_at(n, id);
+
+	lookup_del(n, r->hash, id);
+	wheel_unfile(n, id);
+	rec_unuse(r);
+	r->fnext = n->conn_free;
+	n->conn_free = id;
+	n->nconns--;
+	net_count(n, CNT_conn_torn, 1);
+}
+
+int
+net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
+    void *mem, size_t size, uint64_t now_us)
+{
+	struct arena *a = mem, want;
+	uint32_t i, adopted = 0;
+	int err = check(c, env, mem, size, &want);
+
+	if (err < 0)
+		return err;
+	if (a->magic != ARENA_MAGIC || a->layout != layout_hash ||
+	    a->size != want.size || a->base != env->base ||
+	    memcmp(&a->shape, &want.shape, sizeof(want.shape)) != 0 ||
+	    a->off_chunks != want.off_chunks)
+		return -EPROTO;
+	if (now_us < a->now)
+		now_us = a->now;
+	net_setup(n, c, env, a, now_us);
+	n->tx_mark = 1;		/* the dead process's frames: not done yet */
+	for (i = 0; i < a->shape.small + a->shape.chunks; i++)
+		chunk_at(n, i)->used &= (uint16_t)~HELD;
+	neigh_init(n);
+	neigh_adopt(n);
+	drop_torn(n);
+	index_records(n);
+	free_records(n);
+	free_chunks(n);
+	for (i = 0; i < a->shape.conns; i++) {
+		struct conn *cn = conn_at(n, i);
+
+		if (cn->rec.state != REC_USED)
+			continue;
+		if (tcp_adopt(n, i) == 0)
+			adopted++;
+		else
+			disown(n, i);
+	}
+	net_count(n, CNT_conn_adopted, adopted);
+	arp_announce(n);
+	return 0;
+}
+
+void
+net_held(struct net *n, void (*fn)(void *arg, uint32_t ref), void *arg)
+{
+	uint32_t i, cnt = n->a->burst_n;
+
+	for (i = 0; i < n->a->shape.conns; i++)
+		if (conn_at(n, i)->rec.state == REC_USED)
+			(void)tcp_walk(n, i, fn, ignore, arg);
+	if (cnt > ARENA_BURST)
+		cnt = 0;
+	for (i = n->a->burst_i; i < cnt; i++)
+		fn(arg, n->a->burst[i]);
+}

@@ -1,0 +1,126 @@
+/*
+ * Chunks: two free lists, and limbo for chunks that a frame still refers to.
+ * List heads are the process's; the links in free chunks are an index.
+ */
+#include "net_priv.h"
+
+struct chunk *
+chunk_at(const struct net *n, uint32_t c)
+{
+	const struct arena_shape *s = &n->a->shape;
+
+	if (c < s->small)
+		return (struct chunk *)(void *)(n->small +
+		    (size_t)c * CHUNK_SMALL);
+	assert(c - s->small < s->chunks);
+	return (struct chunk *)(void *)(n->chunks +
+	    (size_t)(c - s->small) * s->chunk_size);
+}
+
+uint32_t
+chunk_room(const struct net *n, uint32_t c)
+{
+	return (c < n->a->shape.small ? CHUNK_SMALL :
+	    n->a->shape.chunk_size) - (uint32_t)sizeof(struct chunk);
+}
+
+uint32_t
+chunk_get(struct net *n, bool big)
+{
+	uint32_t *head = big ? &n->chunk_free : &n->small_free;
+	uint32_t c = *head;
+	struct chunk *k;
+
+	if (c == ARENA_NONE) {
+		net_count(n, CNT_drop_no_chunk, 1);
+		return c;
+	}
+	k = chunk_at(n, c);
+	*head = k->next;
+	if (big)
+		n->nchunk_free--;
+	else
+		n->nsmall_free--;
+	memset(k, 0, sizeof(*k));
+	k->next = ARENA_NONE;
+	return c;
+}
+
+/* Onto its free list; nothing refers to it. */
+static void
+chunk_free(struct net *n, uint32_t c)
+{
+	struct chunk *k = chunk_at(n, c);
+
+	k->used = 0;
+	if (c < n->a->shape.small) {
+		k->next = n->small_free;
+		n->small_free = c;
+		n->nsmall_free++;
+	} else {
+		k->next = n->chunk_free;
+		n->chunk_free = c;
+		n->nchunk_free++;
+	}
+}
+
+void
+chunk_put(struct net *n, uint32_t c)
+{
+	struct chunk *k = chunk_at(n, c);
+
+	if (k->used == 0 || (int32_t)(k->mark - n->tx_done) <= 0) {
+		chunk_free(n, c);
+		return;
+	}
+	k->next = ARENA_NONE;
+	if (n->limbo_tail == ARENA_NONE)
+		n->limbo_head = c;
+	else
+		chunk_at(n, n->limbo_tail)->next = c;
+	n->limbo_tail = c;
+}
+
+void
+net_tx_done(struct net *n, uint32_t mark)
+{
+	uint32_t c;
+
+	if ((int32_t)(mark - n->tx_done) <= 0)
+		return;
+	n->tx_done = mark;
+	while ((c = n->limbo_head) != ARENA_NONE) {
+		struct chunk *k = chunk_at(n, c);
+
+		if ((int32_t)(k->mark - mark) > 0)
+			return;
+		n->limbo_head = k->next;
+		chunk_free(n, c);
+	}
+	n->limbo_tail = ARENA_NONE;
+}
+
+uint32_t
+net_tx_mark(const struct net *n)
+{
+	return n->tx_mark;
+}
+
+struct pkt *
+frame_get(struct net *n)
+{
+	struct pkt *p = pktpool_get(n->env.pool);
+
+	if (__builtin_expect(p == NULL, 0)) {
+		net_count(n, CNT_drop_no_buffer, 1);
+		return NULL;
+	}
+	pkt_reset(p, PKT_HEADROOM);
+	return p;
+}
+
+void
+frame_put(struct net *n, struct pkt *p)
+{
+	pktpool_put(n->env.pool, p);
+}

@@ -1,0 +1,127 @@
+/*
+ * conn: a connection, as a service sees it.
+ *
+ * All calls are for the service, from within the event of this connection
+ * (or right after net_connect(), for that connection). A service keeps what
+ * it must know in conn_state(): memory of the record, zeroed at open, that
+ * survives the process; it stores no pointers there. Handles (struct conn *)
+ * are learned in each event and never stored.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net.h"
+
+/* The service's state: shape.state_size bytes, 8-byte aligned. */
+void	*conn_state(struct conn *c);
+
+/* Index of the record: names the connection in this slot, reused later. */
+uint32_t conn_id(const struct net *n, const struct conn *c);
+
+void	conn_local(const struct conn *c, struct net_addr *a);
+void	conn_remote(const struct conn *c, struct net_addr *a);
+
+/* Whether we opened it (net_connect) and did not accept it. */
+bool	conn_active(const struct conn *c);
+
+/* Unread bytes in order. */
+uint32_t conn_readable(const struct conn *c);
+
+/* The peer's FIN has come and every byte before it was consumed. */
+bool	conn_eof(const struct conn *c);
+
+/*
+ * Look at unread bytes from position skip (from the first unread byte): *p is
+ * set to the first of as many bytes as lie together. Returns how many, 0 at
+ * the end. Walk on with skip + returned.
+ */
+uint32_t conn_peek(struct net *n, struct conn *c, uint32_t skip,
+	    const uint8_t **p);
+
+/* Copy up to len unread bytes from position skip; returns how many. */
+uint32_t conn_copy(struct net *n, struct conn *c, uint32_t skip, void *buf,
+	    uint32_t len);
+
+/* Done with the first len unread bytes (at most conn_readable()). */
+void	conn_consume(struct net *n, struct conn *c, uint32_t len);
+
+/*
+ * Bytes that conn_write() would take now: sndbuf less what is queued, and 0
+ * after conn_shutdown().
+ */
+uint32_t conn_room(struct net *n, struct conn *c);
+
+/* Bytes queued and not yet acknowledged, of every kind. */
+uint64_t conn_queued(const struct conn *c);
+
+/*
+ * Queue a copy of len bytes. Returns how many were taken: fewer than len when
+ * room or free chunks end (then conn_want_room()).
+ */
+uint32_t conn_write(struct net *n, struct conn *c, const void *buf,
+	    uint32_t len);
+
+/*
+ * Build bytes in place: room for at most *len bytes in one piece at the
+ * tail of the queue; *len is set to what there is (at least min). NULL when
+ * there is no room for min. min is at most 512. Then conn_commit() the number
+ * written; nothing else may be called in between.
+ */
+void	*conn_reserve(struct net *n, struct conn *c, uint32_t min,
+	    uint32_t *len);
+void	conn_commit(struct net *n, struct conn *c, uint32_t len);
+
+/*
+ * Queue len bytes at mem without copying: memory in the instance's mapping
+ * (the file cache) that never changes while in use. Not limited by sndbuf, but
+ * counted: conn_room() is 0 until what is queued is less than sndbuf again.
+ * 0 or -ENOBUFS (no free chunk; conn_want_room()).
+ */
+int	conn_send_mem(struct net *n, struct conn *c, const void *mem,
+	    uint64_t len);
+
+/* Ask for CONN_WRITE once conn_room() is at least room (0: cancel). Capped at
+ * what sndbuf can ever give. Also woken when chunks ran out and came back. */
+void	conn_want_room(struct net *n, struct conn *c, uint32_t room);
+
+/* Ask for CONN_TIMER at deadline_us (0: cancel). One per connection. */
+void	conn_timer(struct net *n, struct conn *c, uint64_t deadline_us);
+
+/* Our FIN after what is queued; reading goes on. */
+void	conn_shutdown(struct net *n, struct conn *c);
+
+/*
+ * The service is done: FIN after what is queued, then the stack ends the
+ * connection by itself; no more events. Unread or later data from the peer is
+ * answered by RST, as RFC 9293 (3.6.1) asks: with unread data that is at
+ * once, and what was queued is lost. After conn_discard() such data is thrown
+ * away instead.
+ */
+void	conn_close(struct net *n, struct conn *c);
+
+/*
+ * Throw away what is unread and what is still to come after conn_close():
+ * for a server that answers before it has read all of a request, so that a
+ * RST does not overtake the answer.
+ */
+void	conn_discard(struct net *n, struct conn *c);
+
+/* RST and end, at once; no more events. */
+void	conn_abort(struct net *n, struct conn *c);
+
+/* Why it ended, in CONN_GONE: 0 in order, -ECONNRESET, -ETIMEDOUT,
+ * -ECONNREFUSED, -EHOSTUNREACH. */
+int	conn_error(const struct conn *c);
+
+/* TCP_NODELAY, TCP_CORK. */
+void	conn_nodelay(struct conn *c, bool on);
+void	conn_cork(struct net *n, struct conn *c, bool on);
+
+/* Time of this turn, µs. */
+uint64_t conn_now(const struct net *n);
+
+#endif

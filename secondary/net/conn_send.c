@@ -1,0 +1,169 @@
+/*
+ * conn_send: the send queue, as a service fills it: chunks of copied bytes,
+ * and ranges of shared memory.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tcp_priv.h"
+
+#define SMALL_ROOM	(CHUNK_SMALL - (uint32_t)sizeof(struct chunk))
+
+/* Nothing more may be queued. */
+static bool
+shut(const struct conn *c)
+{
+	return c->state == TCP_CLOSED ||
+	    (c->flags & (TF_FIN | TF_CLOSED)) != 0;
+}
+
+uint32_t
+conn_room(struct net *n, struct conn *c)
+{
+	if (shut(c) || c->sq_len >= n->conf.sndbuf)
+		return 0;
+	return n->conf.sndbuf - (uint32_t)c->sq_len;
+}
+
+uint64_t
+conn_queued(const struct conn *c)
+{
+	return c->sq_len;
+}
+
+/* A chunk for len bytes; the other size if there is none of the right one. */
+static uint32_t
+chunk_for(struct net *n, struct conn *c, uint32_t len, bool other)
+{
+	bool big = len > SMALL_ROOM;
+	uint32_t k = chunk_get(n, big);
+
+	if (k == ARENA_NONE && other)
+		k = chunk_get(n, !big);
+	if (k == ARENA_NONE)
+		c->flags |= TF_NOCHUNK;
+	return k;
+}
+
+/* Link chunk k behind the queue. */
+static void
+append(struct net *n, struct conn *c, uint32_t k)
+{
+	if (c->sq_tail == ARENA_NONE) {
+		c->sq_head = k;
+		c->sq_next = k;
+		c->sq_noff = 0;
+	} else {
+		chunk_at(n, c->sq_tail)->next = k;
+		if (c->sq_next == ARENA_NONE) {
+			c->sq_next = k;
+			c->sq_noff = 0;
+		}
+	}
+	c->sq_tail = k;
+}
+
+/* Free bytes behind the last chunk's, and where; 0: it takes no copies. */
+static uint32_t
+tail_room(struct net *n, struct conn *c, uint8_t **to)
+{
+	struct chunk *k;
+	uint32_t used;
+
+	if (c->sq_tail == ARENA_NONE)
+		return 0;
+	k = chunk_at(n, c->sq_tail);
+	if (k->kind != CHUNK_DATA)
+		return 0;
+	used = k->start + (uint32_t)k->len;
+	*to = k->data + used;
+	return chunk_room(n, c->sq_tail) - used;
+}
+
+static void
+queued(struct net *n, struct conn *c, uint64_t len)
+{
+	c->sq_len += len;
+	tcp_want_output(n, c);
+}
+
+uint32_t
+conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
+{
+	uint32_t done = 0, room, k, part;
+	uint8_t *to;
+
+	len = min_u32(len, conn_room(n, c));
+	while (done < len) {
+		room = tail_room(n, c, &to);
+		if (room == 0) {
+			k = chunk_for(n, c, len - done, true);
+			if (k == ARENA_NONE)
+				break;
+			append(n, c, k);
+			continue;
+		}
+		part = min_u32(room, len - done);
+		memcpy(to, (const uint8_t *)buf + done, part);
+		chunk_at(n, c->sq_tail)->len += part;
+		c->sq_len += part;
+		done += part;
+	}
+	if (done != 0)
+		queued(n, c, 0);
+	return done;
+}
+
+void *
+conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
+{
+	uint32_t most = conn_room(n, c), room, k;
+	uint8_t *to = NULL;
+
+	assert(min <= TCP_COPY);
+	assert(min <= *len);
+	if (most < min || most == 0)
+		return NULL;
+	room = tail_room(n, c, &to);
+	if (room < min || room == 0) {
+		k = chunk_for(n, c, *len, *len <= SMALL_ROOM ||
+		    min <= SMALL_ROOM);
+		if (k == ARENA_NONE)
+			return NULL;
+		append(n, c, k);
+		room = tail_room(n, c, &to);
+	}
+	*len = min_u32(*len, min_u32(room, most));
+	return to;
+}
+
+void
+conn_commit(struct net *n, struct conn *c, uint32_t len)
+{
+	struct chunk *k;
+
+	if (len == 0)
+		return;
+	k = chunk_at(n, c->sq_tail);
+	assert(k->start + k->len + len <= chunk_room(n, c->sq_tail));
+	k->len += len;
+	queued(n, c, len);
+}
+
+int
+conn_send_mem(struct net *n, struct conn *c, const void *mem, uint64_t len)
+{
+	uint32_t k;
+
+	if (shut(c) || len == 0)
+		return len == 0 ? 0 : -EPIPE;
+	k = chunk_for(n, c, 0, true);
+	if (k == ARENA_NONE)
+		return -ENOBUFS;
+	chunk_at(n, k)->kind = CHUNK_MEM;
+	chunk_at(n, k)->off = (uint64_t)((uintptr_t)mem - n->env.base);
+	chunk_at(n, k)->len = len;
+	append(n, c, k);
+	queued(n, c, len);
+	return 0;
+}

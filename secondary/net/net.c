@@ -1,0 +1,378 @@
+/* The instance: making one, and the four steps of a turn. */
+#include <errno.h>
+
+#include "base.h"
+
+size_t
+net_size(void)
+{
+	return sizeof(struct net);
+}
+
+/* Two 64-bit keys from the secret, one use each. */
+static void
+make_keys(struct net *n)
+{
+	uint64_t root[2], out[4];
+	uint64_t i;
+
+	memcpy(root, n->conf.secret, sizeof(root));
+	for (i = 0; i < 4; i++) {
+		uint64_t label[3] = { i, 0, 0 };
+
+		memcpy(label + 1, n->conf.secret + 16, 16);
+		out[i] = siphash13(root, label, sizeof(label));
+	}
+	memcpy(n->sipkey, out, sizeof(n->sipkey));
+	memcpy(n->isnkey, out + 2, sizeof(n->isnkey));
+	n->rnd = siphash13(n->isnkey, &n->conf.seed, sizeof(n->conf.seed)) | 1;
+}
+
+static void
+port_setup(struct net_port *np, const struct net_port_conf *c)
+{
+	uint32_t i;
+
+	np->conf = *c;
+	if (np->conf.tso_max == 0 || np->conf.tso_max > 65000)
+		np->conf.tso_max = 65000;
+	for (i = 0; i < c->naddrs; i++) {
+		const struct board_addr *a = &c->addr[i];
+
+		if (a->family != 4)
+			continue;
+		np->addr4_be[np->naddr4] = rd32_be(a->addr);
+		np->mask4_be[np->naddr4++] = a->prefix == 0 ? 0 :
+		    __builtin_bswap32(UINT32_MAX << (32 - a->prefix));
+	}
+	if (c->gateway.family == 4)
+		np->gw4_be = rd32_be(c->gateway.addr);
+}
+
+/* What divides a record's offset by the stride, see rec_id(). */
+static void
+make_stride(struct net *n)
+{
+	uint32_t s = n->a->conn_stride, inv, i;
+
+	n->stride_shift = (uint32_t)__builtin_ctz(s);
+	s >>= n->stride_shift;
+	/* Newton: each step doubles the bits that are right, from 3 on */
+	for (inv = s, i = 0; i < 5; i++)
+		inv *= 2 - s * inv;
+	n->stride_inv = inv;
+}
+
+int
+net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
+    struct arena *a, uint64_t now_us)
+{
+	uint32_t i;
+
+	memset(n, 0, sizeof(*n));
+	n->conf = *c;
+	n->env = *env;
+	n->a = a;
+	n->conns = (uint8_t *)a + a->off_conns;
+	n->tws = (void *)((uint8_t *)a + a->off_timewait);
+	n->neighs = (void *)((uint8_t *)a + a->off_neighs);
+	n->hash = (void *)((uint8_t *)a + a->off_hash);
+	n->small = (uint8_t *)a + a->off_small;
+	n->chunks = (uint8_t *)a + a->off_chunks;
+	n->now = now_us;
+	n->conn_free = n->tw_free = ARENA_NONE;
+	n->small_free = n->chunk_free = ARENA_NONE;
+	n->ready_head = n->ready_tail = ARENA_NONE;
+	n->out_head = n->out_tail = ARENA_NONE;
+	n->limbo_head = n->limbo_tail = ARENA_NONE;
+	make_keys(n);
+	make_stride(n);
+	for (i = 0; i < c->nports; i++)
+		port_setup(&n->port[i], &c->port[i]);
+	wheel_init(&n->wheel, now_us);
+	memset(n->hash, 0xff, ((size_t)a->hash_mask + 1) * sizeof(*n->hash));
+	return 0;
+}
+
+/* ---- lists ---- */
+
+static inline uint32_t
+link_next(uint32_t link)
+{
+	return link == LINK_LAST ? ARENA_NONE : link - 1;
+}
+
+void
+ready_put(struct net *n, uint32_t id)
+{
+	struct conn *c = conn_at(n, id);
+
+	if (c->ready_next != LINK_OFF)
+		return;
+	c->ready_next = LINK_LAST;
+	if (n->ready_tail == ARENA_NONE)
+		n->ready_head = id;
+	else
+		conn_at(n, n->ready_tail)->ready_next = id + 1;
+	n->ready_tail = id;
+}
+
+void
+out_put(struct net *n, uint32_t id)
+{
+	struct conn *c = conn_at(n, id);
+
+	if (c->out_next != LINK_OFF)
+		return;
+	c->out_next = LINK_LAST;
+	if (n->out_tail == ARENA_NONE)
+		n->out_head = id;
+	else
+		conn_at(n, n->out_tail)->out_next = id + 1;
+	n->out_tail = id;
+}
+
+static struct conn *
+ready_pop(struct net *n)
+{
+	struct conn *c = conn_at(n, n->ready_head);
+
+	n->ready_head = link_next(c->ready_next);
+	if (n->ready_head == ARENA_NONE)
+		n->ready_tail = ARENA_NONE;
+	else
+		__builtin_prefetch(conn_at(n, n->ready_head));
+	c->ready_next = LINK_OFF;
+	return c;
+}
+
+static struct conn *
+out_pop(struct net *n)
+{
+	struct conn *c = conn_at(n, n->out_head);
+
+	n->out_head = link_next(c->out_next);
+	if (n->out_head == ARENA_NONE)
+		n->out_tail = ARENA_NONE;
+	else
+		__builtin_prefetch(conn_at(n, n->out_head));
+	c->out_next = LINK_OFF;
+	return c;
+}
+
+/* ---- the turn ---- */
+
+void
+net_time(struct net *n, uint64_t now_us)
+{
+	if (n->opening != 0)
+		tcp_settle(n);
+	if (now_us > n->now) {
+		n->now = now_us;
+		atomic_store_explicit(&n->a->now, now_us,
+		    memory_order_relaxed);
+	}
+}
+
+void
+net_frame(struct net *n, struct pkt *p)
+{
+	uint8_t *h = pkt_data(p);
+
+	if (p->port >= n->conf.nports || p->len < ETH_HLEN) {
+		net_count(n, CNT_drop_short, 1);
+		frame_put(n, p);
+		return;
+	}
+	/* ours, or to all; other multicast is not for us */
+	if (memcmp(h + ETH_DST, n->port[p->port].conf.mac, 6) != 0 &&
+	    memcmp(h + ETH_DST, "\xff\xff\xff\xff\xff\xff", 6) != 0) {
+		net_count(n, CNT_drop_not_ours, 1);
+		frame_put(n, p);
+		return;
+	}
+	switch (rd16(h + ETH_TYPE)) {
+	case ETH_P_IP4:
+		p->off += ETH_HLEN;
+		p->len -= ETH_HLEN;
+		ip4_input(n, p);
+		return;
+	case ETH_P_ARP:
+		arp_input(n, p);
+		return;
+	case ETH_P_IP6:
+		net_count(n, CNT_drop_ip6, 1);
+		break;
+	case ETH_P_VLAN:
+	case ETH_P_QINQ:
+		net_count(n, CNT_drop_vlan, 1);
+		break;
+	default:
+		net_count(n, CNT_drop_ethertype, 1);
+		break;
+	}
+	frame_put(n, p);
+}
+
+/* Progress: frame i is being handled; the signal fences keep the store before
+ * the frame's first effect, as in hands_set(). */
+static inline void
+burst_at(struct net *n, uint32_t i)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->burst_i, i, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+void
+net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
+    uint64_t now_us)
+{
+	uint32_t i;
+
+	assert(cnt <= ARENA_BURST);
+	net_time(n, now_us);
+	if (cnt == 0)
+		return;
+	for (i = 0; i < cnt; i++) {
+		n->a->burst[i] = pkt_ref(n->env.base, in[i]);
+		__builtin_prefetch(pkt_data(in[i]));
+	}
+	burst_at(n, 0);
+	atomic_store_explicit(&n->a->burst_n, cnt, memory_order_relaxed);
+	for (i = 0; i < cnt; i++) {
+		burst_at(n, i + 1);
+		net_frame(n, in[i]);
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->burst_n, 0, memory_order_relaxed);
+}
+
+void
+net_replay(struct net *n, uint64_t now_us)
+{
+	uint32_t i, cnt = n->a->burst_n;
+
+	net_time(n, now_us);
+	if (cnt > ARENA_BURST)
+		cnt = 0;
+	for (i = n->a->burst_i; i < cnt; i++) {
+		burst_at(n, i + 1);
+		net_frame(n, pkt_at(n->env.base, n->a->burst[i]));
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->burst_n, 0, memory_order_relaxed);
+}
+
+void
+net_learn(struct net *n, struct pkt *p, uint64_t now_us)
+{
+	net_time(n, now_us);
+	if (p->port < n->conf.nports)
+		arp_learn(n, p);
+	else
+		frame_put(n, p);
+}
+
+static void
+fire(struct net *n, uint32_t id)
+{
+	switch (rec_at(n, id)->kind) {
+	case REC_CONN:
+		tcp_timer(n, id);
+		break;
+	case REC_TIMEWAIT:
+		tw_timer(n, id);
+		break;
+	default:
+		neigh_timer(n, id);
+		break;
+	}
+}
+
+uint32_t
+net_advance(struct net *n, uint64_t now_us, uint32_t max)
+{
+	net_time(n, now_us);
+	return wheel_advance(n, n->now, max, fire);
+}
+
+uint64_t
+net_deadline(struct net *n)
+{
+	return wheel_deadline(n);
+}
+
+uint32_t
+net_events(struct net *n, uint64_t now_us, uint32_t max)
+{
+	uint32_t last = n->ready_tail, id = ARENA_NONE;
+
+	net_time(n, now_us);
+	while (n->ready_head != ARENA_NONE && max > 0 && id != last) {
+		struct conn *c = ready_pop(n);
+
+		id = rec_id(n, &c->rec);
+		if (atomic_load_explicit(&c->rec.state,
+		    memory_order_relaxed) == REC_USED) {
+			tcp_service(n, id);
+			max--;
+		}
+	}
+	return n->ready_head != ARENA_NONE;
+}
+
+static void
+gauges(struct net *n)
+{
+	_Atomic uint64_t *w = n->env.counters;
+	const struct arena_shape *s = &n->a->shape;
+	uint64_t chunks = (uint64_t)n->nsmall_free + n->nchunk_free;
+
+	atomic_store_explicit(&w[CNT_gauge_conns], n->nconns,
+	    memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_half], n->nhalf,
+	    memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_timewait], n->ntw,
+	    memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_chunks_free], chunks,
+	    memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_chunks_held],
+	    s->small + s->chunks - chunks, memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_pkts_held], n->rx_held,
+	    memory_order_relaxed);
+}
+
+uint32_t
+net_output(struct net *n, uint64_t now_us)
+{
+	uint32_t last, sent;
+
+	net_time(n, now_us);
+	/* round and round, as long as a round sent something */
+	do {
+		uint32_t id = ARENA_NONE;
+
+		sent = n->out.n;
+		last = n->out_tail;
+		while (n->out_head != ARENA_NONE && id != last &&
+		    !pktq_full(&n->out)) {
+			struct conn *c = out_pop(n);
+
+			id = rec_id(n, &c->rec);
+			if (atomic_load_explicit(&c->rec.state,
+			    memory_order_relaxed) == REC_USED &&
+			    tcp_output(n, id))
+				out_put(n, id);
+		}
+	} while (n->out_head != ARENA_NONE && n->out.n != sent &&
+	    !pktq_full(&n->out));
+	gauges(n);
+	return n->out_head != ARENA_NONE;
+}
+
+struct pktq *
+net_out(struct net *n)
+{
+	return &n->out;
+}

@@ -1,0 +1,312 @@
+/*
+ * net_priv: inside of the stack, for the files of secondary/net only.
+ *
+ * struct net is process-private: pointers into the arena, settings, list
+ * heads that are cheap to rebuild. Nothing in it is needed to adopt.
+ */
+#ifndef NET_NET_PRIV_H
+#define NET_NET_PRIV_H
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include <string.h>
+
+#include "../../common/neigh.h"
+#include "../../common/tcb.h"
+#include "../loop/wheel.h"
+#include "net.h"
+
+#define NEIGH_INDEX	2048u	/* slots of the neighbour index */
+#define NEIGH_MAX	1024u	/* most neighbour records */
+#define NEIGH_HOLD	64u	/* frames that wait for neighbours, in all */
+#define NEIGH_HOLD_EACH	8u	/* and for one */
+
+/* A port, prepared for the hot path. */
+struct net_port {
+	struct net_port_conf conf;
+	uint32_t naddr4;
+	uint32_t addr4_be[NET_ADDRS];	/* our IPv4 addresses */
+	uint32_t mask4_be[NET_ADDRS];
+	uint32_t gw4_be;		/* 0: none */
+	uint16_t ip_id;
+};
+
+struct net {
+	struct net_conf conf;
+	struct net_env env;
+	struct arena *a;
+	uint8_t *conns;			/* a + off_conns, and so on */
+	struct tw *tws;
+	struct neigh *neighs;
+	struct hent *hash;
+	uint8_t *small, *chunks;
+	uint64_t now;			/* µs of this turn */
+	uint64_t sipkey[2];		/* lookup hash, from the secret */
+	uint64_t isnkey[2];		/* ISN, port choice, cookies */
+	uint64_t rnd;			/* xorshift state, from the seed */
+	struct net_port port[NET_PORTS];
+	/* listeners: sorted by nothing, few */
+	uint32_t nlisten;
+	struct listener {
+		struct net_addr addr;
+		uint32_t half;		/* gauge: half-open of it */
+	} listen[NET_LISTENERS];
+	/* indexes: heads of lists in the arena, ARENA_NONE: empty */
+	uint32_t conn_free, tw_free, small_free, chunk_free;
+	uint32_t nsmall_free, nchunk_free;
+	uint32_t nconns, nhalf, ntw;	/* gauges */
+	uint32_t ready_head, ready_tail; /* connections with events */
+	uint32_t out_head, out_tail;	/* connections that want to send */
+	uint32_t rx_held;		/* frames in receive queues */
+	uint32_t opening;		/* 1 + id of the connection that
+					   net_connect() left in hands; 0 */
+	/* chunks freed while a frame may still refer to them, oldest first;
+	 * chunk.next links; released by net_tx_done() */
+	uint32_t limbo_head, limbo_tail;
+	uint32_t tx_mark, tx_done;
+	uint32_t stride_shift, stride_inv; /* divide by conn_stride */
+	struct wheel wheel;
+	/* neighbours: index of record numbers (1 + i; 0: empty), free list,
+	 * and frames that wait for an answer, oldest first */
+	uint16_t neigh_index[NEIGH_INDEX];
+	uint32_t neigh_free;
+	uint32_t nheld;
+	struct held {
+		struct pkt *p;
+		uint32_t neigh;		/* number of the neighbour */
+	} held[NEIGH_HOLD];
+	/* token buckets of what we answer to strangers */
+	struct bucket {
+		uint64_t last_us;
+		uint32_t tokens;
+	} icmp_rate, arp_rate;
+	struct pktq out;
+};
+
+/* ---- counters ---- */
+static inline void
+net_count(struct net *n, enum counter c, uint64_t by)
+{
+	_Atomic uint64_t *w = &n->env.counters[c];
+
+	atomic_store_explicit(w,
+	    atomic_load_explicit(w, memory_order_relaxed) + by,
+	    memory_order_relaxed);
+}
+
+/* ---- the bracket (arena.h) ---- */
+
+/*
+ * Take record id in hands. The signal fences keep the compiler from moving
+ * the bracket's stores out of it; the kernel stops a killed process between
+ * two instructions, so no hardware fence is needed: whoever adopts does so
+ * after the death was seen through a pidfd.
+ */
+static inline void
+hands_set(struct net *n, uint32_t id)
+{
+	assert(atomic_load_explicit(&n->a->hands, memory_order_relaxed) ==
+	    ARENA_NONE);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->hands, id, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void
+hands_clear(struct net *n)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->hands2, ARENA_NONE, memory_order_relaxed);
+	atomic_store_explicit(&n->a->hands, ARENA_NONE, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Name the second record of a bracket, before it leaves its free list. */
+static inline void
+hands_second(struct net *n, uint32_t id)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->hands2, id, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void
+rec_use(struct rec *r)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&r->state, REC_USED, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void
+rec_unuse(struct rec *r)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&r->state, REC_FREE, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* ---- records by id ---- */
+static inline struct conn *
+conn_at(const struct net *n, uint32_t id)
+{
+	return (struct conn *)(n->conns + (size_t)id * n->a->conn_stride);
+}
+
+/* =========================================================================
+ * Contract between the base (arena, lookup, wheel, link, network) and TCP.
+ * ========================================================================= */
+
+/* ---- base gives: arena.c, lookup.c, chunk.c, wheel.c ---- */
+
+/* The record of any id (conn, tw, neigh). */
+struct rec *rec_at(const struct net *n, uint32_t id);
+uint32_t rec_id(const struct net *n, const struct rec *r);
+
+/* SipHash-1-3 of len bytes, siphash.c. */
+uint64_t siphash13(const uint64_t key[2], const void *p, size_t len);
+
+/* Keyed hash (SipHash-1-3) of a flow. */
+uint32_t tuple_hash(const struct net *n, const struct tuple *t);
+
+/* Id of the USED connection or time-wait record of this flow; ARENA_NONE. */
+uint32_t lookup_find(const struct net *n, uint32_t hash,
+	    const struct tuple *t);
+/* Put into / take out of the index. O(1). */
+void	lookup_put(struct net *n, uint32_t hash, uint32_t id);
+void	lookup_del(struct net *n, uint32_t hash, uint32_t id);
+
+/*
+ * File record id at its deadline (already stored in rec.deadline; UINT64_MAX
+ * unfiles it). Lazy: a record filed earlier than its deadline is filed again
+ * when the wheel gets there, so moving a deadline later costs one store.
+ */
+void	wheel_file(struct net *n, uint32_t id);
+void	wheel_unfile(struct net *n, uint32_t id);
+
+/*
+ * A free chunk; big: of shape.chunk_size bytes. Header is zeroed, next is
+ * ARENA_NONE. ARENA_NONE: none left (counted as drop_no_chunk). Only inside
+ * the bracket of the record that will own it.
+ */
+uint32_t chunk_get(struct net *n, bool big);
+/* Give back; kept aside while a frame may refer to it (chunk.mark). */
+void	chunk_put(struct net *n, uint32_t c);
+struct chunk *chunk_at(const struct net *n, uint32_t c);
+/* Bytes of data[] of this chunk. */
+uint32_t chunk_room(const struct net *n, uint32_t c);
+
+/* Frames: a free frame with headroom for all headers, or NULL (counted). */
+struct pkt *frame_get(struct net *n);
+void	frame_put(struct net *n, struct pkt *p);
+
+/* ---- base gives: ip_out.c ---- */
+
+/*
+ * Put an IP packet into out. p holds the transport header and payload (and
+ * frags); this prepends network and link headers for the flow t (checksums
+ * in hardware or software, transport checksum at csum_off bytes into the
+ * transport header; l4_len is the length of that header), finds the next hop
+ * and queues the frame. Without a known next hop the frame waits for ARP/ND,
+ * but for one with frags: that is dropped, since its mark must be n->tx_mark
+ * when this returns (TCP notes it in the chunks that the frame refers to).
+ * PKT_TX_TSO and tso_mss are set by the caller.
+ * Takes p in every case. tos: DSCP and ECN bits.
+ * The caller made sure that out is not full.
+ */
+void	ip_output(struct net *n, struct pkt *p, const struct tuple *t,
+	    uint8_t proto, uint16_t csum_off, uint16_t l4_len, uint8_t tos);
+
+/* Path MTU towards the flow's remote end, bytes of an IP packet. */
+uint16_t ip_mtu(const struct net *n, const struct tuple *t);
+
+/* The flow's peer answered: its neighbour entry is confirmed. */
+void	neigh_confirm(struct net *n, const struct tuple *t);
+
+/* Turn the remote address of t into the next hop on t->port: itself or the
+ * gateway. -ENETUNREACH. */
+int	ip_next_hop(const struct net *n, struct tuple *t);
+
+/* Choose port and source address for a remote: 0 or -ENETUNREACH. Fills
+ * t->port and t->laddr (if it is zero). */
+int	ip_route(const struct net *n, struct tuple *t);
+
+/* One's complement sum of a piece of memory, to be continued with sum. */
+uint64_t csum_add(uint64_t sum, const void *p, size_t len);
+uint16_t csum_fold(uint64_t sum);
+
+/* Random numbers that need not be secret. */
+uint32_t net_random(struct net *n);
+
+/*
+ * base gives, net.c: FIFO lists of connections, linked through conn.ready_next
+ * and conn.out_next (meaning of the links: LINK_* in tcb.h). Putting one that
+ * is on the list already does nothing. A record keeps its place when it is
+ * freed or opened again; so base drops an entry that is not USED, and calls
+ * tcp_service() or tcp_output() for the others, once per turn each.
+ */
+void	ready_put(struct net *n, uint32_t id);
+void	out_put(struct net *n, uint32_t id);
+
+/* ---- TCP gives: tcp_*.c, conn.c ---- */
+
+/* Also net_listen(), net_unlisten() and net_connect() of net.h. TCP pops and
+ * pushes the free lists conn_free and tw_free (rec.fnext) and keeps nconns,
+ * nhalf, ntw, rx_held and listen[].half itself; base computes conn_free,
+ * tw_free, nconns and ntw at creation and adoption. */
+
+/*
+ * Run the service's event for connection id, taken off the ready list (its
+ * link is LINK_OFF already). USED. Sets and clears hands.
+ */
+void	tcp_service(struct net *n, uint32_t id);
+
+/*
+ * End the bracket that net_connect() left open for the service to write its
+ * state. Base calls it first in net_input(), net_replay(), net_advance(),
+ * net_events() and net_output(), if n->opening is not 0.
+ */
+void	tcp_settle(struct net *n);
+
+/*
+ * Send what connection id is due to send, at most 16 frames and while out has
+ * room; taken off the output list (link LINK_OFF). USED. Sets and clears
+ * hands. True: it has more to send; base puts it at the list's end.
+ */
+bool	tcp_output(struct net *n, uint32_t id);
+
+/*
+ * A TCP segment that passed IP's checks: p->off/len are the segment (header
+ * and payload, IP headers stripped), checksum verified unless t asks not.
+ * t names the flow seen from here; ecn: the two ECN bits. Takes p. bcast: to
+ * a broadcast or multicast address (dropped).
+ */
+void	tcp_input(struct net *n, struct pkt *p, const struct tuple *t,
+	    uint8_t ecn);
+
+/*
+ * An ICMP error quotes our segment: flow t, sequence number seq. type is
+ * one of enum tcp_icmp; mtu: next hop's MTU, 0 unknown. RFC 5927 checks
+ * inside.
+ */
+enum tcp_icmp { TCP_ICMP_SOFT, TCP_ICMP_HARD, TCP_ICMP_TOOBIG };
+void	tcp_icmp_error(struct net *n, const struct tuple *t, uint32_t seq,
+	    enum tcp_icmp type, uint16_t mtu);
+
+/* Record id's deadline has come (wheel). */
+void	tcp_timer(struct net *n, uint32_t id);	/* connection */
+void	tw_timer(struct net *n, uint32_t id);	/* time-wait */
+
+/* Adoption, per USED connection, after the indexes were rebuilt: check its
+ * lists (-EPROTO: drop it), recount, make it ready again, queue what it must
+ * send (RFC-wise: first unacknowledged segment, or an ACK). */
+int	tcp_adopt(struct net *n, uint32_t id);
+/* Before its record is freed: peer of the torn connection gets a RST. */
+void	tcp_adopt_torn(struct net *n, uint32_t id);
+/* Walk what the record holds: frames of its receive queue, its chunks.
+ * Bounded even when damaged: -EPROTO. */
+int	tcp_walk(struct net *n, uint32_t id, void (*frame)(void *, uint32_t),
+	    void (*chunk)(void *, uint32_t), void *arg);
+
+#endif

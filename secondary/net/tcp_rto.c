@@ -1,0 +1,203 @@
+/*
+ * tcp_rto: round-trip time (RFC 6298), and the one timer that stands for
+ * retransmission, loss probe (RFC 8985 §7), reordering window and probing of a
+ * closed window.
+ */
+#include <string.h>
+
+#include "tcp_priv.h"
+
+#define BACKOFF_MAX	16u
+
+void
+tcp_rtt_sample(struct net *n, struct conn *c, uint32_t rtt_us)
+{
+	int32_t err;
+
+	rtt_us = min_u32(max_u32(rtt_us, 1), 100000000u);
+	if (c->srtt == 0) {
+		/* RFC 6298 (2.2): SRTT = R, RTTVAR = R/2 */
+		c->srtt = rtt_us << 3;
+		c->rttvar = rtt_us << 1;
+		return;
+	}
+	/* (2.3): alpha = 1/8, beta = 1/4; srtt is kept times 8, rttvar times
+	 * 4, so that these are shifts */
+	err = (int32_t)(rtt_us - (c->srtt >> 3));
+	c->srtt += (uint32_t)err;
+	if (err < 0)
+		err = -err;
+	c->rttvar += (uint32_t)err - (c->rttvar >> 2);
+	if (c->srtt == 0)
+		c->srtt = 1;
+}
+
+uint32_t
+tcp_rto_us(const struct net *n, const struct conn *c)
+{
+	uint64_t rto = n->conf.rto_init_us;
+
+	/* (2.2): RTO = SRTT + 4 RTTVAR; (2.4) floor; (5.5) backoff; (2.5) */
+	if (c->srtt != 0)
+		rto = max_u32((c->srtt >> 3) + c->rttvar, n->conf.rto_min_us);
+	rto <<= c->backoff < BACKOFF_MAX ? c->backoff : BACKOFF_MAX;
+	return rto < n->conf.rto_max_us ? (uint32_t)rto : n->conf.rto_max_us;
+}
+
+void
+tcp_set_timer(struct net *n, struct conn *c, enum tcp_timer t,
+    uint64_t delay_us)
+{
+	c->timer = (uint8_t)t;
+	c->t_rexmit = (uint32_t)(n->now + delay_us);
+}
+
+/* RFC 8985 §7.2: a probe, if it comes before the timeout. */
+static void
+start(struct net *n, struct conn *c)
+{
+	const struct tcp_ext *x = tcp_ext(n, c);
+	uint32_t rto = tcp_rto_us(n, c), pto;
+
+	if ((c->flags & (TF_SACK | TF_TLP)) == TF_SACK && c->srtt != 0 &&
+	    c->backoff == 0 && tcp_flight(c) > c->mss && (x == NULL ||
+	    (x->phase == TP_OPEN && x->sacked == 0))) {
+		/* two round trips: 2 srtt, kept times 8 */
+		pto = max_u32(c->srtt >> 2, 2000);
+		if (pto < rto) {
+			tcp_set_timer(n, c, TT_TLP, pto);
+			return;
+		}
+	}
+	tcp_set_timer(n, c, TT_RTO, rto);
+}
+
+/* Something is queued that the peer's window does not let us send. */
+static bool
+blocked(const struct conn *c)
+{
+	uint64_t unsent = tcp_unsent(c);
+
+	if (unsent == 0)
+		return (c->flags & (TF_FIN | TF_FIN_SENT)) == TF_FIN &&
+		    c->snd_wnd == 0;
+	return c->snd_wnd < c->mss && c->snd_wnd < unsent;
+}
+
+void
+tcp_timer_restart(struct net *n, struct conn *c)
+{
+	if (tcp_flight(c) != 0) {
+		if (c->timer != TT_REO)
+			start(n, c);	/* RFC 6298 (5.3) */
+	} else {
+		c->timer = TT_NONE;	/* (5.2) */
+	}
+}
+
+void
+tcp_timer_ensure(struct net *n, struct conn *c)
+{
+	if (tcp_flight(c) != 0) {
+		/* RFC 6298 (5.1) */
+		if (c->timer == TT_PERSIST)
+			c->backoff = 0;
+		if (c->timer == TT_NONE || c->timer == TT_PERSIST)
+			start(n, c);
+	} else if (!blocked(c)) {
+		c->timer = TT_NONE;
+	} else if (c->timer != TT_PERSIST) {
+		tcp_set_timer(n, c, TT_PERSIST, tcp_rto_us(n, c));
+	}
+}
+
+/* Everything in flight is lost until the peer says otherwise. */
+static void
+lose_all(struct net *n, struct conn *c, struct tcp_ext *x)
+{
+	struct seg_it it;
+	bool renege;
+
+	seg_first(n, c, &it);
+	/* RFC 2018 §8: what was reported may have been thrown away; that
+	 * is certain when the first one was reported and never acknowledged */
+	renege = it.s != NULL && (it.s->flags & SEG_SACKED) != 0;
+	x->sacked = x->lost = 0;
+	for (; it.s != NULL; seg_next(n, c, &it)) {
+		if (renege)
+			it.s->flags &= (uint8_t)~SEG_SACKED;
+		if ((it.s->flags & SEG_SACKED) != 0) {
+			x->sacked += it.s->end - it.start;
+		} else {
+			it.s->flags |= SEG_LOST;
+			x->lost += it.s->end - it.start;
+		}
+	}
+}
+
+static uint32_t
+tries(const struct net *n, const struct conn *c)
+{
+	if (c->state == TCP_SYN_SENT || (c->flags & TF_ACTIVE &&
+	    c->state == TCP_SYN_RCVD))
+		return n->conf.syn_retries;
+	if (c->state == TCP_SYN_RCVD)
+		return n->conf.synack_retries;
+	/* nobody waits for the end any more: half as long */
+	return (c->flags & TF_CLOSED) != 0 ? (n->conf.retries + 1) / 2 :
+	    n->conf.retries;
+}
+
+void
+tcp_rto_fire(struct net *n, struct conn *c)
+{
+	struct tcp_ext *x;
+
+	if (c->backoff >= tries(n, c)) {
+		tcp_end(n, c, TE_TIMEOUT);
+		return;
+	}
+	net_count(n, CNT_tcp_rto, 1);
+	if (!tcp_synced(c)) {
+		c->backoff++;
+		c->flags |= TF_LOST | TF_RETXMT_SYN;
+	} else {
+		x = tcp_ext_get(n, c);
+		if (x != NULL) {
+			lose_all(n, c, x);
+			tcp_recovery_enter(n, c, x, TP_LOSS);
+		} else {
+			c->flags |= TF_LOST;
+			c->cwnd = c->mss;
+		}
+		c->backoff++;
+	}
+	tcp_set_timer(n, c, TT_RTO, tcp_rto_us(n, c));
+	tcp_want_output(n, c);
+}
+
+void
+tcp_tlp_fire(struct net *n, struct conn *c)
+{
+	c->flags |= TF_PROBE;
+	tcp_set_timer(n, c, TT_RTO, tcp_rto_us(n, c));
+	tcp_want_output(n, c);
+}
+
+void
+tcp_persist_fire(struct net *n, struct conn *c)
+{
+	uint32_t quiet = tcp_now_ms(n) - c->last_rx_ms;
+
+	/* RFC 9293 §3.8.6.1: as long as the peer answers, it stays open */
+	if (c->backoff >= tries(n, c) &&
+	    quiet > 2 * (tcp_rto_us(n, c) / 1000)) {
+		tcp_end(n, c, TE_TIMEOUT);
+		return;
+	}
+	if (c->backoff < BACKOFF_MAX)
+		c->backoff++;
+	c->flags |= TF_PROBE;
+	tcp_set_timer(n, c, TT_PERSIST, tcp_rto_us(n, c));
+	tcp_want_output(n, c);
+}

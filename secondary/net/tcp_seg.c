@@ -1,0 +1,371 @@
+/*
+ * tcp_seg: the table of segments in flight, RFC 8985 §5.2.
+ *
+ * Entries lie in order of sequence without gaps: an entry begins where the one
+ * before it ends, the first at snd_una. They fill blocks: first own[] in the
+ * extension, then chunks, linked by chunk.next. Entries leave in front and
+ * come at the end; one is cut in two when only a part of it was reported or
+ * is sent again.
+ */
+#include <string.h>
+
+#include "tcp_priv.h"
+
+static struct tcp_seg *
+segs(struct chunk *k)
+{
+	return (struct tcp_seg *)(void *)k->data;
+}
+
+static uint32_t
+capacity(const struct net *n, uint32_t chunk)
+{
+	return chunk_room(n, chunk) / (uint32_t)sizeof(struct tcp_seg);
+}
+
+struct tcp_ext *
+tcp_ext_get(struct net *n, struct conn *c)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+	uint32_t k;
+
+	if (x != NULL)
+		return x;
+	k = chunk_get(n, false);
+	if (k == ARENA_NONE)
+		return NULL;
+	if (k >= n->a->shape.small) {
+		chunk_put(n, k);
+		return NULL;
+	}
+	chunk_at(n, k)->kind = CHUNK_SEGS;
+	c->ext = k;
+	x = tcp_ext(n, c);
+	memset(x, 0, sizeof(*x));
+	x->seg_head = x->seg_tail = ARENA_NONE;
+	x->ssthresh = UINT32_MAX;
+	x->min_rtt = UINT32_MAX;
+	x->reo_mult = 1;
+	x->cc = n->conf.cc;
+	x->fack = x->recover = x->dsack_round = c->snd_una;
+	if (tcp_flight(c) != 0) {
+		x->own[0].end = c->snd_nxt;
+		x->own[0].time = c->snd_time;
+		if ((c->flags & TF_RETX) != 0)
+			x->own[0].flags |= SEG_RETX;
+		if ((c->flags & TF_LOST) != 0) {
+			x->own[0].flags |= SEG_LOST;
+			x->lost = tcp_flight(c);
+		}
+		x->nown = 1;
+		x->nseg = 1;
+	}
+	c->flags &= ~(TF_RETX | TF_LOST);
+	return x;
+}
+
+/* Free the blocks behind own[]. */
+static void
+free_blocks(struct net *n, struct tcp_ext *x)
+{
+	uint32_t k, next;
+
+	for (k = x->seg_head; k != ARENA_NONE; k = next) {
+		next = chunk_at(n, k)->next;
+		chunk_put(n, k);
+	}
+	x->seg_head = x->seg_tail = ARENA_NONE;
+}
+
+void
+tcp_ext_free(struct net *n, struct conn *c)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+
+	if (x == NULL)
+		return;
+	free_blocks(n, x);
+	chunk_put(n, c->ext);
+	c->ext = ARENA_NONE;
+}
+
+void
+tcp_ext_idle(struct net *n, struct conn *c)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+
+	if (x != NULL && x->nseg == 0 && x->ssthresh == UINT32_MAX &&
+	    x->phase == TP_OPEN)
+		tcp_ext_free(n, c);
+}
+
+/* The place for one entry more at the end, or NULL: no chunk. */
+static struct tcp_seg *
+tail_slot(struct net *n, struct tcp_ext *x)
+{
+	struct chunk *k;
+	uint32_t id;
+
+	if (x->seg_tail == ARENA_NONE) {
+		if (x->nown == 0)
+			x->first = 0;
+		if (x->first + x->nown < TCP_EXT_SEGS)
+			return &x->own[x->first + x->nown++];
+	} else {
+		k = chunk_at(n, x->seg_tail);
+		if (k->start + k->len < capacity(n, x->seg_tail))
+			return &segs(k)[k->start + k->len++];
+	}
+	/* a flight of any length takes large ones from the second on */
+	id = chunk_get(n, x->seg_tail != ARENA_NONE);
+	if (id == ARENA_NONE)
+		return NULL;
+	k = chunk_at(n, id);
+	k->kind = CHUNK_SEGS;
+	k->len = 1;
+	if (x->seg_tail == ARENA_NONE)
+		x->seg_head = id;
+	else
+		chunk_at(n, x->seg_tail)->next = id;
+	x->seg_tail = id;
+	return segs(k);
+}
+
+/* The last entry; there is one. */
+static struct tcp_seg *
+last_seg(const struct net *n, struct tcp_ext *x)
+{
+	struct chunk *k;
+
+	if (x->seg_tail == ARENA_NONE)
+		return &x->own[x->first + x->nown - 1];
+	k = chunk_at(n, x->seg_tail);
+	return &segs(k)[k->start + k->len - 1];
+}
+
+void
+tcp_seg_add(struct net *n, struct conn *c, uint32_t end)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+	struct tcp_seg *s = NULL;
+
+	if (x == NULL && tcp_flight(c) != 0)
+		x = tcp_ext_get(n, c);
+	c->snd_time = (uint32_t)n->now;
+	/* alone, or no memory: the record itself describes all in flight */
+	if (x == NULL)
+		return;
+	if (x->nseg < TCP_SEGS_MAX)
+		s = tail_slot(n, x);
+	if (s == NULL) {
+		/* no memory: the last entry grows */
+		s = last_seg(n, x);
+		if ((s->flags & SEG_LOST) != 0)
+			x->lost += end - s->end;
+		if ((s->flags & SEG_SACKED) != 0)
+			x->sacked += end - s->end;
+		s->end = end;
+		return;
+	}
+	s->end = end;
+	s->time = (uint32_t)n->now;
+	s->flags = 0;
+	x->nseg++;
+}
+
+void
+seg_first(const struct net *n, const struct conn *c, struct seg_it *it)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+
+	it->s = NULL;
+	it->start = c->snd_una;
+	if (x == NULL || x->nseg == 0)
+		return;
+	it->chunk = ARENA_NONE;
+	if (x->nown != 0) {
+		it->s = &x->own[x->first];
+		it->left = x->nown - 1u;
+		return;
+	}
+	it->chunk = x->seg_head;
+	it->s = &segs(chunk_at(n, it->chunk))[chunk_at(n, it->chunk)->start];
+	it->left = (uint32_t)chunk_at(n, it->chunk)->len - 1;
+}
+
+void
+seg_next(const struct net *n, const struct conn *c, struct seg_it *it)
+{
+	uint32_t next;
+
+	it->start = it->s->end;
+	if (it->left != 0) {
+		it->left--;
+		it->s++;
+		return;
+	}
+	next = it->chunk == ARENA_NONE ? tcp_ext(n, c)->seg_head :
+	    chunk_at(n, it->chunk)->next;
+	it->s = NULL;
+	if (next == ARENA_NONE)
+		return;
+	it->chunk = next;
+	it->s = &segs(chunk_at(n, next))[chunk_at(n, next)->start];
+	it->left = (uint32_t)chunk_at(n, next)->len - 1;
+}
+
+/* Room for one entry behind the cursor's in its block: shift what follows.
+ * False: the block is full. */
+static bool
+shift(const struct net *n, struct tcp_ext *x, struct seg_it *it)
+{
+	struct chunk *k;
+
+	if (it->chunk == ARENA_NONE) {
+		if (x->first + x->nown >= TCP_EXT_SEGS) {
+			if (x->first == 0)
+				return false;
+			memmove(&x->own[0], &x->own[x->first],
+			    x->nown * sizeof(x->own[0]));
+			it->s -= x->first;
+			x->first = 0;
+		}
+		x->nown++;
+	} else {
+		k = chunk_at(n, it->chunk);
+		if (k->start + k->len >= capacity(n, it->chunk)) {
+			if (k->start == 0)
+				return false;
+			memmove(segs(k), &segs(k)[k->start],
+			    k->len * sizeof(struct tcp_seg));
+			it->s -= k->start;
+			k->start = 0;
+		}
+		k->len++;
+	}
+	memmove(it->s + 2, it->s + 1, it->left * sizeof(*it->s));
+	it->left++;
+	return true;
+}
+
+/* A new block behind the cursor's with cnt entries. False: no chunk. */
+static bool
+new_block(struct net *n, struct tcp_ext *x, const struct seg_it *it,
+    const struct tcp_seg *from, uint32_t cnt)
+{
+	uint32_t id = chunk_get(n, cnt > 8), *link;
+	struct chunk *k;
+
+	if (id == ARENA_NONE)
+		return false;
+	if (cnt > capacity(n, id)) {
+		chunk_put(n, id);
+		return false;
+	}
+	k = chunk_at(n, id);
+	k->kind = CHUNK_SEGS;
+	k->len = cnt;
+	memcpy(segs(k), from, cnt * sizeof(*from));
+	link = it->chunk == ARENA_NONE ? &x->seg_head :
+	    &chunk_at(n, it->chunk)->next;
+	k->next = *link;
+	*link = id;
+	if (k->next == ARENA_NONE)
+		x->seg_tail = id;
+	return true;
+}
+
+/* The block is full: what follows the cursor moves to a new one. */
+static bool
+spill(struct net *n, struct tcp_ext *x, struct seg_it *it)
+{
+	if (!new_block(n, x, it, it->s + 1, it->left))
+		return false;
+	if (it->chunk == ARENA_NONE)
+		x->nown = (uint16_t)(x->nown - it->left);
+	else
+		chunk_at(n, it->chunk)->len -= it->left;
+	it->left = 0;
+	return true;
+}
+
+bool
+seg_split(struct net *n, struct conn *c, struct seg_it *it, uint32_t seq)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+	struct tcp_seg second = *it->s;
+
+	assert(seq_lt(it->start, seq));
+	assert(seq_lt(seq, second.end));
+	if (x->nseg >= TCP_SEGS_MAX)
+		return false;
+	if (shift(n, x, it) ||
+	    (it->left != 0 && spill(n, x, it) && shift(n, x, it)))
+		it->s[1] = second;
+	else if (it->left != 0 || !new_block(n, x, it, &second, 1))
+		return false;
+	it->s->end = seq;
+	x->nseg++;
+	return true;
+}
+
+/* Remove the first entry. */
+static void
+pop(struct net *n, struct tcp_ext *x)
+{
+	struct chunk *k;
+	uint32_t id;
+
+	x->nseg--;
+	if (x->nown != 0) {
+		x->first++;
+		x->nown--;
+		return;
+	}
+	id = x->seg_head;
+	k = chunk_at(n, id);
+	k->start++;
+	if (--k->len != 0)
+		return;
+	x->seg_head = k->next;
+	if (x->seg_head == ARENA_NONE)
+		x->seg_tail = ARENA_NONE;
+	chunk_put(n, id);
+}
+
+void
+seg_acked(struct net *n, struct conn *c, uint32_t ack, struct tcp_acked *r)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+	struct seg_it it;
+	uint32_t start = c->snd_una, len;
+
+	r->acked = ack - start;
+	for (seg_first(n, c, &it); it.s != NULL; seg_first(n, c, &it)) {
+		it.start = start;
+		if (!seq_lt(start, ack))
+			break;
+		len = (seq_lt(ack, it.s->end) ? ack : it.s->end) - start;
+		if ((it.s->flags & SEG_SACKED) != 0)
+			x->sacked -= len;
+		else
+			r->delivered += len;
+		if ((it.s->flags & SEG_LOST) != 0)
+			x->lost -= len;
+		if (seq_lt(ack, it.s->end))
+			break;
+		if ((it.s->flags & SEG_SACKED) == 0)
+			tcp_delivered(n, c, &it, r);
+		start = it.s->end;
+		pop(n, x);
+	}
+	/* without SACK x->sacked counts duplicate ACKs, not entries; those
+	 * were delivered then (RFC 6582) */
+	if ((c->flags & TF_SACK) == 0) {
+		r->delivered -= min_u32(r->delivered, x->sacked);
+		x->sacked = 0;
+	}
+	/* times are compared modulo 2^32 µs, so none may get old */
+	if (x->nseg == 0)
+		x->rack_rtt = 0;
+}

@@ -1,0 +1,155 @@
+/*
+ * tcp_timer: a connection's deadlines: which comes first, and what is done
+ * when it has come.
+ */
+#include <string.h>
+
+#include "tcp_priv.h"
+
+/* How soon a service that found no chunk is asked again, µs. */
+#define NOCHUNK_US	2000u
+
+/* Keepalive: probes that stay unanswered, and the time between them. */
+#define KEEP_PROBES	9u
+#define KEEP_MS		75000u
+
+/* A 32-bit time of µs as a whole one: it is near now (tcb.h). */
+static uint64_t
+whole(const struct net *n, uint32_t t_us)
+{
+	return n->now + (uint64_t)(int64_t)(int32_t)(t_us - (uint32_t)n->now);
+}
+
+static uint64_t
+whole_ms(const struct net *n, uint32_t t_ms)
+{
+	return n->now + 1000 *
+	    (uint64_t)(int64_t)(int32_t)(t_ms - tcp_now_ms(n));
+}
+
+static uint64_t
+min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+void
+tcp_arm(struct net *n, struct conn *c)
+{
+	uint64_t d = c->t_svc;
+
+	if (c->timer != TT_NONE)
+		d = min_u64(d, whole(n, c->t_rexmit));
+	if ((c->flags & TF_DELACK) != 0)
+		d = min_u64(d, whole(n, c->t_delack));
+	if (c->t_keep_ms != 0)
+		d = min_u64(d, whole_ms(n, c->t_keep_ms));
+	if ((c->flags & TF_NOCHUNK) != 0)
+		d = min_u64(d, n->now + NOCHUNK_US);
+	/* filed earlier than needed is good enough: it costs one look then,
+	 * while an answered request moves its deadline for nothing */
+	if (d < c->rec.deadline) {
+		c->rec.deadline = d;
+		wheel_file(n, conn_index(n, c));
+	}
+}
+
+static void
+rexmit_due(struct net *n, struct conn *c)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+	enum tcp_timer t = c->timer;
+
+	c->timer = TT_NONE;
+	switch (t) {
+	case TT_RTO:
+		tcp_rto_fire(n, c);
+		break;
+	case TT_TLP:
+		tcp_tlp_fire(n, c);
+		break;
+	case TT_PERSIST:
+		tcp_persist_fire(n, c);
+		break;
+	case TT_REO:
+		/* RFC 8985 §6.3 */
+		if (x != NULL && tcp_rack(n, c, x)) {
+			if (x->phase == TP_OPEN)
+				tcp_recovery_enter(n, c, x, TP_RECOVERY);
+			c->cwnd = max_u32(c->cwnd, tcp_pipe(c, x) + c->mss);
+			tcp_want_output(n, c);
+		}
+		tcp_timer_ensure(n, c);
+		break;
+	case TT_NONE:
+		break;
+	}
+}
+
+/* Keepalive or FIN_WAIT_2. c may be over afterwards. */
+static void
+keep_due(struct net *n, struct conn *c)
+{
+	uint32_t idle = tcp_now_ms(n) - c->last_rx_ms;
+	uint32_t keep = n->conf.keepalive_us / 1000, step;
+
+	c->t_keep_ms = 0;
+	if (c->state == TCP_FIN_WAIT_2 && (c->flags & TF_CLOSED) != 0) {
+		tcp_end(n, c, TE_NONE);
+		return;
+	}
+	if (keep == 0 || !tcp_synced(c))
+		return;
+	step = min_u32(keep, KEEP_MS);
+	if (idle < keep) {
+		step = keep - idle;
+	} else if (idle >= keep + KEEP_PROBES * step) {
+		tcp_end(n, c, TE_TIMEOUT);
+		return;
+	} else if (tcp_flight(c) == 0) {
+		/* RFC 9293 §3.8.4 */
+		tcp_send_probe(n, c);
+	}
+	c->t_keep_ms = (tcp_now_ms(n) + step) | 1;
+}
+
+/* Chunks had run out: are there some again? */
+static void
+nochunk_due(struct net *n, struct conn *c)
+{
+	if (n->nsmall_free == 0 && n->nchunk_free == 0)
+		return;
+	c->flags &= ~TF_NOCHUNK;
+	if ((c->flags & TF_WANT) != 0)
+		tcp_room(n, c);
+}
+
+void
+tcp_timer(struct net *n, uint32_t id)
+{
+	struct conn *c = conn_at(n, id);
+
+	hands_set(n, id);
+	c->rec.deadline = UINT64_MAX;
+	if (c->timer != TT_NONE && whole(n, c->t_rexmit) <= n->now)
+		rexmit_due(n, c);
+	if (c->state == TCP_CLOSED)
+		goto out;
+	if ((c->flags & TF_DELACK) != 0 && whole(n, c->t_delack) <= n->now) {
+		c->flags = (c->flags & ~TF_DELACK) | TF_ACK_NOW;
+		tcp_want_output(n, c);
+	}
+	if (c->t_keep_ms != 0 && whole_ms(n, c->t_keep_ms) <= n->now)
+		keep_due(n, c);
+	if (c->state == TCP_CLOSED)
+		goto out;
+	if (c->t_svc <= n->now) {
+		c->t_svc = UINT64_MAX;
+		tcp_ready(n, c, CONN_TIMER);
+	}
+	if ((c->flags & TF_NOCHUNK) != 0)
+		nochunk_due(n, c);
+	tcp_rest(n, c);
+out:
+	hands_clear(n);
+}

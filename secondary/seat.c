@@ -1,0 +1,348 @@
+#include "seat.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <bsd/string.h>
+
+#include "../common/bell.h"
+#include "../common/log.h"
+#include "../config/conf.h"
+
+#define LOOK_MS		2	/* how often an awaited fact is looked at */
+#define WAIT_MS		30000	/* patience before the configuration is known */
+
+int
+seat_wait(struct io *io, int (*check)(void *arg), void *arg)
+{
+	uint64_t limit_us = io->conf != NULL ?
+	    (uint64_t)io->conf->start_timeout_ms * 1000 : WAIT_MS * 1000;
+	uint64_t end = board_mono_us() + limit_us;
+	int r;
+
+	while ((r = check(arg)) == 0) {
+		if (io->stop)
+			return -EINTR;
+		if (board_mono_us() > end)
+			return -ETIMEDOUT;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return r;
+}
+
+void
+seat_phase(struct io *io, const struct seat_args *a,
+    enum worker_phase phase)
+{
+	uint64_t one = 1;
+
+	atomic_store_explicit(&io->slot->worker.phase, phase,
+	    memory_order_release);
+	if (a->notify_fd >= 0 &&
+	    write(a->notify_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
+		log_warn("notify: %s", strerror(errno));
+}
+
+/* ---- which instance ------------------------------------------------------ */
+
+/* The name of the only instance; -ENOENT none, -EEXIST several. */
+static int
+only_instance(char *name, size_t len)
+{
+	char dir[BOARD_PATH], path[BOARD_PATH + 272];
+	struct dirent *e;
+	int found = 0;
+	DIR *d;
+
+	if (board_dir(dir, sizeof(dir), "x") < 0)
+		return -ENOENT;
+	*strrchr(dir, '/') = '\0';
+	d = opendir(dir);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%s/board", dir, e->d_name);
+		if (e->d_name[0] == '.' || access(path, F_OK) < 0)
+			continue;
+		strlcpy(name, e->d_name, len);
+		found++;
+	}
+	if (d != NULL)
+		closedir(d);
+	return found == 1 ? 0 : found == 0 ? -ENOENT : -EEXIST;
+}
+
+static int
+read_conf(struct io *io, const char *file)
+{
+	static struct conf conf;
+	char err[CONF_ERRLEN];
+	int r;
+
+	r = conf_load(&conf, file, svc_descs, err, sizeof(err));
+	if (r < 0) {
+		log_error("%s", err);
+		return r;
+	}
+	io->conf = &conf;
+	return 0;
+}
+
+/* Find the name and, when a file was given, the configuration. */
+static int
+find_instance(struct io *io, const struct seat_args *a, char *name)
+{
+	int err;
+
+	if (a->file != NULL) {
+		err = read_conf(io, a->file);
+		if (err < 0)
+			return err;
+	}
+	if (a->name[0] != '\0') {
+		strlcpy(name, a->name, BOARD_NAME);
+	} else if (io->conf != NULL) {
+		strlcpy(name, io->conf->name, BOARD_NAME);
+	} else {
+		err = only_instance(name, BOARD_NAME);
+		if (err < 0) {
+			log_error("%s; name one with -n NAME", err == -ENOENT ?
+			    "no instance runs" : "several instances run");
+			return err;
+		}
+	}
+	return 0;
+}
+
+/* ---- the primary --------------------------------------------------------- */
+
+struct await {
+	struct io *io;
+	const char *name;
+	const char *why;	/* what is still missing */
+	uint32_t any;		/* argument of the check */
+};
+
+static int
+primary_ready(void *arg)
+{
+	struct await *w = arg;
+	struct board *b = w->io->board;
+	uint32_t state;
+	int err;
+
+	if (b == NULL) {
+		err = board_open(&b, w->name, 1, 0);
+		if (err == -ENOENT || err == -EPROTO) {
+			w->why = "no board yet; is starfish-primary started?";
+			return 0;
+		}
+		if (err < 0)
+			return err;
+		w->io->board = b;
+	}
+	state = atomic_load_explicit(&b->head.state, memory_order_acquire);
+	if (state == PRIMARY_READY)
+		return 1;
+	w->why = "the primary is not ready";
+	if (state == PRIMARY_FAILED)
+		return -EIO;
+	if (state == PRIMARY_STOPPING ||
+	    (b->head.pid != 0 && !board_pid_alive((pid_t)b->head.pid,
+	    b->head.pid_start))) {
+		/* another primary may be on its way */
+		board_close(b);
+		w->io->board = NULL;
+		w->why = "the primary has ended";
+	}
+	return 0;
+}
+
+static int
+wait_primary(struct io *io, const char *name)
+{
+	struct await w = { .io = io, .name = name };
+	int r = seat_wait(io, primary_ready, &w);
+
+	if (r == -ETIMEDOUT)
+		log_error("instance %s: %s; gave up waiting", name, w.why);
+	else if (r == -ESTALE)
+		log_error("instance %s runs another build: its shared memory "
+		    "is laid out differently", name);
+	else if (r == -EIO)
+		log_error("instance %s: the primary failed: %s", name,
+		    io->board->head.why);
+	else if (r < 0 && r != -EINTR)
+		log_error("instance %s: %s", name, strerror(-r));
+	if (r < 0)
+		return r;
+	if (!board_pid_alive((pid_t)io->board->head.pid,
+	    io->board->head.pid_start)) {
+		log_error("instance %s: its primary (pid %u) is dead", name,
+		    io->board->head.pid);
+		return -ESRCH;
+	}
+	return 0;
+}
+
+/* ---- the slot ------------------------------------------------------------ */
+
+/*
+ * Take a slot for this process: the lock on its bell is ours as long as we
+ * live. 0; -EBUSY somebody has it; -errno.
+ */
+static int
+take_slot(struct io *io, uint32_t slot)
+{
+	int fd, err;
+
+	fd = bell_open(io->board->head.name, slot);
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		close(fd);
+		return err;
+	}
+	io->bell = fd;
+	io->me = slot;
+	return 0;
+}
+
+static int
+slot_taken(void *arg)
+{
+	struct await *w = arg;
+	int err = take_slot(w->io, w->any);
+
+	return err == -EBUSY ? 0 : err == 0 ? 1 : err;
+}
+
+/* Take the slot that was named; its process may just be dying. */
+static int
+take_named(struct io *io, uint32_t slot)
+{
+	struct await w = { .io = io, .any = slot };
+	struct board *b = io->board;
+	int err;
+
+	if (slot >= b->head.nslots || slot >= BOARD_SLOTS) {
+		log_error("no slot %u; this instance has 0 to %u", slot,
+		    b->head.nslots - 1);
+		return -EINVAL;
+	}
+	err = seat_wait(io, slot_taken, &w);
+	if (err == -ETIMEDOUT)
+		log_error("slot %u is taken by pid %u", slot,
+		    atomic_load(&b->slot[slot].worker.pid));
+	return err < 0 ? err : 0;
+}
+
+static int
+take_free(struct io *io, const char *service)
+{
+	struct board *b = io->board;
+	uint32_t i, g, seen = 0;
+
+	for (i = 0; i < b->head.nslots && i < BOARD_SLOTS; i++) {
+		g = b->slot[i].fixed.group;
+		if (g >= BOARD_GROUPS || (service != NULL &&
+		    strcmp(b->group[g].service, service) != 0))
+			continue;
+		seen++;
+		if (take_slot(io, i) == 0)
+			return 0;
+	}
+	if (seen == 0)
+		log_error("no worker entry of this instance runs the service "
+		    "%s", service != NULL ? service : "of any name");
+	else
+		log_error("all %u slots%s%s are taken", seen,
+		    service != NULL ? " of service " : "",
+		    service != NULL ? service : "");
+	return -EBUSY;
+}
+
+/* Say on the board who we are. */
+static void
+sign_in(struct io *io, struct seat_before *before)
+{
+	struct slot_worker *w = &io->slot->worker;
+
+	before->pid = atomic_load(&w->pid);
+	before->pid_start = atomic_load(&w->pid_start);
+	atomic_store(&w->asleep, 0);
+	atomic_store(&w->cpu, io->cpu);
+	atomic_store(&w->heartbeat_us, board_mono_us());
+	atomic_store(&w->pid_start, board_pid_start(getpid()));
+	atomic_store(&w->pid, (uint32_t)getpid());
+}
+
+/* Our entry of the configuration: the slot's group by its name. */
+static int
+find_worker(struct io *io)
+{
+	char path[2 * BOARD_PATH], dir[BOARD_PATH];
+	uint32_t g, index;
+	int err;
+
+	if (io->conf == NULL) {
+		err = board_dir(dir, sizeof(dir), io->board->head.name);
+		if (err < 0)
+			return err;
+		snprintf(path, sizeof(path), "%s/conf", dir);
+		err = read_conf(io, path);
+		if (err < 0)
+			return err;
+	}
+	if (conf_slot(io->conf, io->me, &g, &index) < 0 || g != io->group ||
+	    strcmp(io->conf->workers[g].name, io->board->group[g].name) != 0) {
+		log_error("%s is not this instance's configuration: slot %u "
+		    "is of %s there", io->conf->file, io->me,
+		    io->board->group[io->group].name);
+		return -EINVAL;
+	}
+	io->worker = &io->conf->workers[g];
+	return 0;
+}
+
+int
+seat_take(struct io *io, const struct seat_args *a,
+    struct seat_before *before)
+{
+	char name[BOARD_NAME];
+	int err;
+
+	err = find_instance(io, a, name);
+	if (err == 0)
+		err = wait_primary(io, name);
+	if (err < 0)
+		return err;
+	log_init("starfish-worker", name, LOG_LEVEL_INFO);
+	if (a->slot != BOARD_NONE)
+		err = take_named(io, a->slot);
+	else
+		err = take_free(io, a->service);
+	if (err < 0)
+		return err;
+	io->slot = &io->board->slot[io->me];
+	io->group = io->slot->fixed.group;
+	io->counters = io->slot->worker.counters;
+	io->base = (uintptr_t)io->board->head.base;
+	if (io->group >= BOARD_GROUPS) {
+		log_error("slot %u has no group", io->me);
+		return -EINVAL;
+	}
+	err = find_worker(io);
+	if (err < 0)
+		return err;
+	io->cpu = a->cpu >= 0 ? (uint32_t)a->cpu :
+	    (uint32_t)io->worker->cpus[io->slot->fixed.index];
+	sign_in(io, before);
+	seat_phase(io, a, PHASE_ATTACHING);
+	return 0;
+}

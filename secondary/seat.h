@@ -1,0 +1,50 @@
+/*
+ * seat: from a command line to a process that sits in a slot: find the
+ * instance, wait for its primary, take a slot that nobody lives in. Nothing
+ * of the slot but its words on the board is touched yet.
+ */
+#ifndef SECONDARY_SEAT_H
+#define SECONDARY_SEAT_H
+
+#include <stdint.h>
+
+#include "../common/board.h"
+#include "io/io.h"
+
+/* What the command line asks for. */
+struct seat_args {
+	char name[BOARD_NAME];	/* instance; empty: the only one there is */
+	const char *file;	/* configuration; NULL: the instance's copy */
+	const char *service;	/* NULL: any; a free slot of it is taken */
+	uint32_t slot;		/* BOARD_NONE: a free one */
+	int cpu;		/* -1: as configured */
+	int notify_fd;		/* eventfd to tell of changes; -1: none */
+};
+
+/* What the process in the slot before us left; see shm.h on repair. */
+struct seat_before {
+	uint32_t pid;		/* 0: we are the first */
+	uint64_t pid_start;
+};
+
+/*
+ * Sit down: fills io's board, conf, worker, me, group, slot, counters, base,
+ * cpu and bell. Waits as long as start_timeout_ms for what is not there yet.
+ * 0, or -errno with a line in the log; -EINTR without, when we are asked to
+ * leave. The slot is ours until the process ends.
+ */
+int	seat_take(struct io *io, const struct seat_args *a,
+	    struct seat_before *before);
+
+/* Store the phase on the board and tell the supervisor. */
+void	seat_phase(struct io *io, const struct seat_args *a,
+	    enum worker_phase phase);
+
+/*
+ * Wait until check(arg) is not 0, looking again every few milliseconds, for
+ * at most start_timeout_ms. Returns what check said, -ETIMEDOUT, or -EINTR
+ * when we are asked to leave.
+ */
+int	seat_wait(struct io *io, int (*check)(void *arg), void *arg);
+
+#endif

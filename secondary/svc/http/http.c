@@ -1,0 +1,400 @@
+/*
+ * http: files from the shared cache, and an echo route. This file: options,
+ * events, time limits.
+ */
+#include <errno.h>
+
+#include "../../proto/http_date.h"
+#include "http_priv.h"
+
+#define OFF(m)		offsetof(struct http_conf, m)
+#define MS_MAX		86400000	/* a day */
+
+static const struct opt http_opts[] = {
+	{ .name = "root", .type = OPT_ROOT, .offset = OFF(root),
+	    .help = "Directory whose files are served." },
+	{ .name = "index", .type = OPT_STRING, .offset = OFF(index),
+	    .max = OPT_STRLEN - 1, .defstr = FCACHE_INDEX,
+	    .help = "File that stands for its directory." },
+	{ .name = "echo", .type = OPT_STRING, .offset = OFF(echo),
+	    .max = OPT_STRLEN - 1,
+	    .help = "Path that sends the body of a POST back; empty: none." },
+	{ .name = "server", .type = OPT_STRING, .offset = OFF(server),
+	    .max = HTTP_SERVER_MAX, .defstr = "starfish",
+	    .help = "Value of the Server field; empty: none is sent." },
+	{ .name = "header_timeout_ms", .type = OPT_INT,
+	    .offset = OFF(header_timeout_ms), .def = 60000, .min = 1,
+	    .max = MS_MAX, .unit = "ms",
+	    .help = "Time for a request's head, from its first byte." },
+	{ .name = "body_timeout_ms", .type = OPT_INT,
+	    .offset = OFF(body_timeout_ms), .def = 60000, .min = 1,
+	    .max = MS_MAX, .unit = "ms",
+	    .help = "Longest pause within a request's body." },
+	{ .name = "keepalive_timeout_ms", .type = OPT_INT,
+	    .offset = OFF(keepalive_timeout_ms), .def = 75000, .min = 1,
+	    .max = MS_MAX, .unit = "ms",
+	    .help = "Longest pause between two requests." },
+	{ .name = "send_timeout_ms", .type = OPT_INT,
+	    .offset = OFF(send_timeout_ms), .def = 60000, .min = 1,
+	    .max = MS_MAX, .unit = "ms",
+	    .help = "Longest time in which a client takes nothing." },
+	{ .name = "max_header", .type = OPT_INT, .offset = OFF(max_header),
+	    .def = 16384, .min = 256, .max = HTTP_HEAD_MAX, .unit = "bytes",
+	    .help = "Largest head of a request; above it: 431." },
+	{ .name = "max_uri", .type = OPT_INT, .offset = OFF(max_uri),
+	    .def = 8192, .min = 64, .max = HTTP_URI_MAX, .unit = "bytes",
+	    .help = "Longest request target; above it: 414." },
+	{ .name = "max_fields", .type = OPT_INT, .offset = OFF(max_fields),
+	    .def = 100, .min = 1, .max = 1000,
+	    .help = "Most header lines of a request; above it: 431." },
+	{ .name = "max_body", .type = OPT_INT, .offset = OFF(max_body),
+	    .def = (int64_t)16 << 30, .min = 0, .max = INT64_MAX,
+	    .unit = "bytes",
+	    .help = "Largest body of a request; above it: 413." },
+	{ .name = "max_requests", .type = OPT_INT,
+	    .offset = OFF(max_requests), .def = 0, .min = 0,
+	    .max = UINT32_MAX,
+	    .help = "Requests on one connection; 0: no limit." },
+	{ .name = NULL }
+};
+
+static const struct optgroup http_group = {
+	.name = "http",
+	.help = "Settings of the file server.",
+	.size = sizeof(struct http_conf),
+	.opts = http_opts,
+};
+
+static const struct svc_counter http_counters[] = {
+	[HTTP_REQUESTS] = { "requests", "requests answered" },
+	[HTTP_2XX] = { "resp_2xx", "answers that succeeded" },
+	[HTTP_3XX] = { "resp_3xx", "redirections and 304" },
+	[HTTP_4XX] = { "resp_4xx", "answers to a client's mistake" },
+	[HTTP_5XX] = { "resp_5xx", "answers 501 and 505" },
+	[HTTP_BYTES] = { "bytes_out", "bytes of bodies queued to send" },
+	[HTTP_BODY_IN] = { "bytes_in", "bytes of bodies received" },
+	[HTTP_PARTIAL] = { "partial", "answers 206" },
+	[HTTP_NOT_MODIFIED] = { "not_modified", "answers 304" },
+	[HTTP_MALFORMED] = { "malformed", "requests refused by the parser" },
+	[HTTP_TIMEOUT] = { "timeouts", "heads and bodies that came slowly" },
+	[HTTP_IDLE] = { "idle_closed", "connections closed between requests" },
+	[HTTP_STALLED] = { "stalled", "connections whose client took nothing" },
+	[HTTP_BLOCKED] = { "blocked", "waits for room in the send queue" },
+	[HTTP_RESET] = { "lost", "connections that the client broke" },
+	{ NULL, NULL }
+};
+
+const struct svc_desc http_desc = {
+	.name = "http",
+	.help = "Serves files of a directory.",
+	.opts = &http_group,
+	.counters = http_counters,
+	.state_size = sizeof(struct http_state),
+};
+
+uint32_t
+hx_avail(const struct hx *x)
+{
+	return conn_readable(x->c) - x->done;
+}
+
+void
+hx_flush(struct hx *x)
+{
+	if (x->res == NULL)
+		return;
+	conn_commit(x->n, x->c, x->res_used);
+	x->res = NULL;
+}
+
+uint32_t
+hx_peek(struct hx *x, uint32_t skip, const uint8_t **p)
+{
+	uint32_t at = x->done + skip;
+
+	/* Wraps around when at is before the window. */
+	if (at - x->win_at >= x->win_len) {
+		hx_flush(x);
+		x->win_at = at;
+		x->win_len = conn_peek(x->n, x->c, at, &x->win);
+		if (x->win_len == 0)
+			return 0;
+	}
+	*p = x->win + (at - x->win_at);
+	return x->win_len - (at - x->win_at);
+}
+
+uint8_t *
+hx_room(struct hx *x, uint32_t n)
+{
+	uint32_t len;
+
+	if (x->res != NULL && x->res_len - x->res_used >= n)
+		return x->res + x->res_used;
+	hx_flush(x);
+	/* More requests wait behind this one: their answers join it. */
+	len = x->win_at + x->win_len - x->done > x->req.head_len ?
+	    HTTP_BATCH : n;
+	if (len < n)
+		len = n;
+	x->res = conn_reserve(x->n, x->c, n < 512 ? n : 512, &len);
+	if (x->res == NULL) {
+		hx_wait_room(x, n);
+		return NULL;
+	}
+	x->res_len = len;
+	x->res_used = 0;
+	if (len >= n)
+		return x->res;
+	hx_flush(x);
+	return NULL;
+}
+
+enum http_go
+hx_wait_room(struct hx *x, uint32_t n)
+{
+	hx_flush(x);
+	svc_count(x->s, HTTP_BLOCKED, 1);
+	conn_want_room(x->n, x->c, n);
+	return GO_WAIT;
+}
+
+enum http_go
+hx_close(struct hx *x)
+{
+	hx_flush(x);
+	/* What the client still sends must not make a RST that overtakes the
+	 * answer (RFC 9112, 9.6). */
+	conn_discard(x->n, x->c);
+	conn_close(x->n, x->c);
+	return GO_GONE;
+}
+
+enum http_go
+hx_abort(struct hx *x)
+{
+	hx_flush(x);
+	conn_abort(x->n, x->c);
+	return GO_GONE;
+}
+
+void
+hx_timer(struct hx *x, int64_t ms)
+{
+	hx_flush(x);
+	conn_timer(x->n, x->c, x->now + (uint64_t)ms * 1000);
+}
+
+/* A head or a body came too slowly: 408, unless an answer is under way. */
+static enum http_go
+too_slow(struct hx *x)
+{
+	struct http_state *st = x->st;
+
+	svc_count(x->s, HTTP_TIMEOUT, 1);
+	if (st->phase == PH_ECHO)
+		return hx_abort(x);
+	if (st->phase == PH_DRAIN)
+		return hx_close(x);
+	memset(&x->req, 0, sizeof(x->req));
+	x->req.minor = 1;
+	x->close = true;
+	/* No room for so short a text: it would be read by nobody. */
+	return page_error(x, 408) == GO_WAIT ? hx_abort(x) : GO_GONE;
+}
+
+/*
+ * Nothing is asked for, or the answer waits for room. A client that takes
+ * nothing of what is queued is reset; one that asks nothing is closed.
+ */
+static enum http_go
+quiet(struct hx *x)
+{
+	struct http_state *st = x->st;
+	uint64_t queued = conn_queued(x->c), due;
+
+	if (queued > 0 || st->step > 0) {
+		if (queued == st->seen) {
+			svc_count(x->s, HTTP_STALLED, 1);
+			return hx_abort(x);
+		}
+		st->seen = queued;
+		hx_timer(x, x->conf->send_timeout_ms);
+		return GO_ON;
+	}
+	if (st->seen != 0) {		/* the pause begins only now */
+		st->seen = 0;
+		st->stamp = x->now;
+	}
+	due = st->stamp + 1000 * (uint64_t)(st->requests > 0 ?
+	    x->conf->keepalive_timeout_ms : x->conf->header_timeout_ms);
+	if (x->now >= due) {
+		svc_count(x->s, HTTP_IDLE, 1);
+		return hx_close(x);
+	}
+	conn_timer(x->n, x->c, due);
+	return GO_ON;
+}
+
+/*
+ * One timer for all limits, moved lazily: traffic stores the time (stamp),
+ * and when the timer fires it is set again to what is due by then.
+ */
+static enum http_go
+on_timer(struct hx *x)
+{
+	uint64_t due;
+
+	if (x->st->phase == PH_HEAD && x->st->searched == 0)
+		return quiet(x);
+	due = x->st->stamp + 1000 * (uint64_t)(x->st->phase == PH_HEAD ?
+	    x->conf->header_timeout_ms : x->conf->body_timeout_ms);
+	if (x->now >= due)
+		return too_slow(x);
+	conn_timer(x->n, x->c, due);
+	return GO_ON;
+}
+
+/* Make the lines that change once a second. */
+static void
+refresh(struct hx *x)
+{
+	struct http_priv *p = x->p;
+	int64_t wall = x->s->io->wall(x->s->ioarg);
+	char date[HTTP_DATE_LEN];
+	struct fmt f;
+
+	if (wall == p->wall)
+		return;
+	p->wall = wall;
+	fmt_init(&f, p->line, sizeof(p->line));
+	fmt_str(&f, "HTTP/1.1 200 OK\r\n");
+	p->line_ok = fmt_len(&f);
+	if (x->conf->server[0] != '\0') {
+		fmt_str(&f, "Server: ");
+		fmt_str(&f, x->conf->server);
+		fmt_str(&f, "\r\n");
+	}
+	http_date_print(date, wall);
+	fmt_str(&f, "Date: ");
+	fmt_mem(&f, date, sizeof(date));
+	fmt_str(&f, "\r\n");
+	p->line_len = fmt_len(&f);
+}
+
+static enum http_go
+step(struct hx *x)
+{
+	switch (x->st->phase) {
+	case PH_HEAD:
+		return http_on_head(x);
+	case PH_GATHER:
+		return http_on_gather(x);
+	case PH_ECHO:
+		return http_on_echo(x);
+	default:
+		return http_on_drain(x);
+	}
+}
+
+/* Whether an answer waits for room: the peer's FIN does not end that. */
+static bool
+answering(const struct http_state *st)
+{
+	if (st->phase == PH_ECHO)
+		return st->flags & ST_CHUNKED ? st->chunk.state == HC_END :
+		    st->left == 0;
+	return st->step > 0 || st->pos > 0;
+}
+
+static void
+http_event(struct svc *s, struct conn *c, uint32_t events)
+{
+	struct hx x;
+	enum http_go go = GO_ON;
+	uint32_t i;
+
+	if (events & CONN_GONE) {
+		if (conn_error(c) != 0)
+			svc_count(s, HTTP_RESET, 1);
+		return;
+	}
+	x.s = s;
+	x.n = s->net;
+	x.c = c;
+	x.st = conn_state(c);
+	x.p = s->priv;
+	x.conf = s->conf;
+	x.now = conn_now(s->net);
+	x.close = x.echo = false;
+	x.done = x.win_at = x.win_len = 0;
+	x.res = NULL;
+	x.req.head_len = 0;
+	refresh(&x);
+	if (events & CONN_OPEN) {
+		x.st->stamp = x.now;
+		hx_timer(&x, x.conf->header_timeout_ms);
+	}
+	if (events & CONN_TIMER)
+		go = on_timer(&x);
+	for (i = 0; i < HTTP_BUDGET && go == GO_ON; i++)
+		go = step(&x);
+	if (go == GO_GONE)
+		return;
+	hx_flush(&x);
+	if (x.done > 0)
+		conn_consume(s->net, c, x.done);
+	/* Work is left: let others have their turn. */
+	if (go == GO_ON)
+		conn_want_room(s->net, c, 1);
+	else if (conn_eof(c) && !answering(x.st))
+		hx_close(&x);
+}
+
+static int
+http_start(struct svc *s, uint64_t now_us)
+{
+	const struct http_conf *conf = s->conf;
+	struct http_priv *p = s->priv;
+	struct fmt f;
+	char line[OPT_STRLEN + 64];
+	const char *c;
+
+	p->wall = -1;
+	p->limits.uri = (uint32_t)conf->max_uri;
+	p->limits.fields = (uint32_t)conf->max_fields;
+	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;
+	p->echo_len = (uint32_t)strlen(conf->echo);
+	fmt_init(&f, line, sizeof(line));
+	for (c = conf->server; *c != '\0'; c++) {
+		if ((uint8_t)*c < ' ' || *c == 0x7f ||
+		    c - conf->server >= (int)HTTP_SERVER_MAX) {
+			fmt_str(&f, "http: server: too long, or a control "
+			    "character");
+			s->io->log(s->ioarg, fmt_end(&f));
+			return -EINVAL;
+		}
+	}
+	if (p->echo_len > 0 && conf->echo[0] != '/') {
+		fmt_str(&f, "http: echo: must start with '/', is ");
+		fmt_str(&f, conf->echo);
+		s->io->log(s->ioarg, fmt_end(&f));
+		return -EINVAL;
+	}
+	if (conf->root[0] == '\0')
+		return 0;
+	p->root = s->io->root(s->ioarg, conf->root);
+	if (p->root != NULL)
+		return 0;
+	fmt_str(&f, "http: root is not in the file cache: ");
+	fmt_str(&f, conf->root);
+	s->io->log(s->ioarg, fmt_end(&f));
+	return -ENOENT;
+}
+
+const struct service http_service = {
+	.desc = &http_desc,
+	.priv_size = sizeof(struct http_priv),
+	.start = http_start,
+	.event = http_event,
+};

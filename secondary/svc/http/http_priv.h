@@ -1,0 +1,228 @@
+/*
+ * http_priv: inside of the http service.
+ *
+ * The request is the state. A head stays unread at the front of the receive
+ * queue until all of its response is queued; what the response is made of
+ * follows from the head and the document root alone, as a row of items (head,
+ * body, parts of a multipart body). The record remembers how many items were
+ * queued (step), and when room runs out the head is parsed again and the row
+ * goes on from there: in this process or in the one that takes its place.
+ */
+#ifndef SVC_HTTP_PRIV_H
+#define SVC_HTTP_PRIV_H
+
+#include "../svc.h"
+#include "../../proto/fmt.h"
+#include "../../proto/http_chunk.h"
+#include "../../proto/http_range.h"
+#include "../../proto/http_req.h"
+
+#define HTTP_HEAD_MAX	32768u	/* largest max_header */
+#define HTTP_URI_MAX	16384u	/* largest max_uri */
+#define HTTP_SERVER_MAX	64u	/* bytes of the Server field */
+#define HTTP_COPY	1024u	/* bodies up to this go with their head */
+#define HTTP_BUDGET	64u	/* most steps of one event */
+#define HTTP_GATHER	8192u	/* bytes of a body to see before answering */
+#define HTTP_DRAIN	65536u	/* most bytes of an unwanted body to read */
+#define HTTP_LINE	384u	/* bytes of status line, Server and Date */
+#define HTTP_BATCH	4096u	/* bytes asked for when requests are queued */
+
+/* Options; the table in http.c says what they mean. */
+struct http_conf {
+	char root[OPT_STRLEN];
+	char index[OPT_STRLEN];
+	char echo[OPT_STRLEN];
+	char server[OPT_STRLEN];
+	int64_t header_timeout_ms, body_timeout_ms;
+	int64_t keepalive_timeout_ms, send_timeout_ms;
+	int64_t max_header, max_uri, max_fields, max_body, max_requests;
+};
+
+enum http_phase {
+	PH_HEAD,		/* a head is to come, or is being answered */
+	PH_GATHER,		/* its body is looked at before the answer */
+	PH_ECHO,		/* the body is sent back */
+	PH_DRAIN,		/* the body is thrown away */
+};
+
+/* http_state.flags */
+#define ST_GATHERED	0x01u	/* PH_GATHER is over for this head */
+#define ST_CONTINUED	0x02u	/* 100 Continue was sent */
+#define ST_CHUNKED	0x04u	/* the body in hand is chunked */
+#define ST_OUT_CHUNKED	0x08u	/* and so is its echo */
+#define ST_CLOSE	0x10u	/* the connection ends with the echo */
+
+/* What survives of a connection. */
+struct http_state {
+	uint64_t stamp;		/* µs: when the phase began or went on */
+	uint64_t left;		/* bytes of body to come, if not chunked */
+	uint64_t body;		/* bytes of body so far, decoded */
+	uint64_t seen;		/* bytes queued when the timer looked last */
+	struct http_chunk chunk;
+	uint32_t searched;	/* bytes of the head without its end */
+	uint32_t scanned;	/* PH_GATHER: bytes of body looked at */
+	uint32_t head_len;	/* PH_GATHER: of the head before it */
+	uint32_t pos;		/* bytes queued of the item in hand */
+	uint32_t requests;	/* answered */
+	uint16_t step;		/* items queued of this answer */
+	uint16_t status;	/* of this answer, if step or pos are set */
+	uint8_t phase;		/* enum http_phase */
+	uint8_t flags;		/* ST_* */
+	uint8_t pad[6];
+};
+
+_Static_assert(sizeof(struct http_state) <= 96, "kept for idle ones too");
+
+enum http_counter {
+	HTTP_REQUESTS,
+	HTTP_2XX,
+	HTTP_3XX,
+	HTTP_4XX,
+	HTTP_5XX,
+	HTTP_BYTES,		/* of bodies sent */
+	HTTP_BODY_IN,		/* of bodies received */
+	HTTP_PARTIAL,
+	HTTP_NOT_MODIFIED,
+	HTTP_MALFORMED,
+	HTTP_TIMEOUT,
+	HTTP_IDLE,
+	HTTP_STALLED,
+	HTTP_BLOCKED,
+	HTTP_RESET,
+};
+
+/* Process-private; start() makes it. */
+struct http_priv {
+	const struct fcache *root; /* NULL: nothing to serve but echo */
+	struct http_limits limits;
+	bool own_index;		/* index is not the cache's own */
+	uint32_t echo_len;
+	int64_t wall;		/* the second that line tells; -1: none */
+	uint32_t line_len;	/* bytes of line */
+	uint32_t line_ok;	/* where "Server:" stands in it */
+	/* "HTTP/1.1 200 OK", Server, Date, each with CRLF */
+	char line[HTTP_LINE];
+	char head[HTTP_HEAD_MAX];	/* a head that lay in pieces */
+	char path[HTTP_URI_MAX + OPT_STRLEN]; /* in normal form */
+	char out[4 * HTTP_URI_MAX + 2048]; /* a response's head */
+};
+
+enum http_go {
+	GO_ON,			/* call the phase's function again */
+	GO_WAIT,		/* for bytes, room or time */
+	GO_GONE,		/* the connection is not ours any more */
+};
+
+/* One event of one connection. */
+struct hx {
+	struct svc *s;
+	struct net *n;
+	struct conn *c;
+	struct http_state *st;
+	struct http_priv *p;
+	const struct http_conf *conf;
+	uint64_t now;		/* µs */
+	/* unread bytes handled: consumed together when the event ends */
+	uint32_t done;
+	/* the piece of unread bytes looked at: [win_at, win_at + win_len) */
+	uint32_t win_at, win_len;
+	const uint8_t *win;
+	/* space reserved in the send queue, and what of it is written */
+	uint8_t *res;
+	uint32_t res_len, res_used;
+	/* the request in hand */
+	bool close;		/* the connection ends with its answer */
+	bool echo;		/* it is for the echo route */
+	struct http_req req;
+};
+
+/* ---- http.c ---- */
+
+/* Unread bytes not handled yet. */
+uint32_t hx_avail(const struct hx *x);
+
+/* Unread bytes from done + skip that lie together; how many. */
+uint32_t hx_peek(struct hx *x, uint32_t skip, const uint8_t **p);
+
+/* n bytes of the send queue to be written, n at most 512 for certain; NULL:
+ * wait (CONN_WRITE is asked for). hx_used() follows. */
+uint8_t	*hx_room(struct hx *x, uint32_t n);
+
+/* Give to the send queue what was written into reserved space. Before any
+ * call of conn.h. */
+void	hx_flush(struct hx *x);
+
+/* Be called with CONN_WRITE when n bytes can be queued; GO_WAIT. */
+enum http_go hx_wait_room(struct hx *x, uint32_t n);
+
+/* End the connection behind what is queued; GO_GONE. */
+enum http_go hx_close(struct hx *x);
+
+/* Reset it; GO_GONE. */
+enum http_go hx_abort(struct hx *x);
+
+/* Set the connection's timer to now + ms. */
+void	hx_timer(struct hx *x, int64_t ms);
+
+static inline void
+hx_used(struct hx *x, uint32_t n)
+{
+	x->res_used += n;
+}
+
+/* ---- request.c ---- */
+
+enum http_go http_on_head(struct hx *x);
+enum http_go http_on_gather(struct hx *x);
+
+/* The answer in hand is queued: on to the body, the next request or the end. */
+enum http_go http_answered(struct hx *x, uint16_t status);
+
+/* ---- page.c ---- */
+
+/* Status line, Server and Date of an answer. */
+void	page_begin(struct hx *x, struct fmt *f, uint16_t status);
+
+/* Connection field if one is due, and the blank line. */
+void	page_end(struct hx *x, struct fmt *f);
+
+/*
+ * Queue item number `item` of the answer: the text in f. true: it is queued
+ * (now or before). false: it waits for room; return GO_WAIT.
+ */
+bool	page_put(struct hx *x, uint32_t item, const struct fmt *f);
+
+/* Answer with a short text that names the status. */
+enum http_go page_error(struct hx *x, uint16_t status);
+
+/* 204 with Allow. */
+enum http_go page_options(struct hx *x);
+
+/* 304, 412 or 416 for a file. */
+enum http_go page_file(struct hx *x, const struct fcache_entry *e,
+	    uint16_t status);
+
+/* 301 to the same path with a slash. */
+enum http_go page_slash(struct hx *x, const char *path, uint32_t n);
+
+/* ---- file.c ---- */
+
+/* Answer a GET or HEAD. */
+enum http_go file_answer(struct hx *x);
+
+/* Queue a whole file. */
+enum http_go file_whole(struct hx *x, const struct fcache_entry *e);
+
+/* ---- range.c ---- */
+
+/* Queue n ranges of a file as 206. */
+enum http_go range_answer(struct hx *x, const struct fcache_entry *e,
+	    const struct http_range *r, uint32_t n);
+
+/* ---- body.c ---- */
+
+enum http_go echo_answer(struct hx *x);
+enum http_go http_on_echo(struct hx *x);
+enum http_go http_on_drain(struct hx *x);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * svc: what a service is. One file, secondary/svc/NAME.c, holds it all:
+ *
+ *	struct NAME_state	per connection, survives the process
+ *	struct NAME_conf	options, filled through NAME_opts
+ *	struct NAME_priv	process-private, zeroed, rebuilt by start()
+ *	const struct svc_desc NAME_desc		for the control tool
+ *	const struct service NAME_service	for the worker
+ *
+ * The build finds the file by its name; nothing else is to be edited.
+ *
+ * A service runs inside the turn: no blocking call, no system call, no
+ * allocation. Files, logs and reports are reached through struct svc_io.
+ */
+#ifndef SVC_SVC_H
+#define SVC_SVC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../common/fcache.h"
+#include "../../common/opt.h"
+#include "../net/conn.h"
+#include "../net/net.h"
+
+struct svc;
+
+/* What the worker (or a simulator, or a test) does for a service. */
+struct svc_io {
+	/* The cached document root of this path, or NULL. */
+	const struct fcache *(*root)(void *arg, const char *path);
+	/* Wall clock, seconds since 1970; cached once per turn. */
+	int64_t	(*wall)(void *arg);
+	/* One line to the worker's log. Rare: start, end, errors. */
+	void	(*log)(void *arg, const char *line);
+	/* Replace the slot's report file (a result, JSON) by this text. */
+	void	(*report)(void *arg, const char *text);
+	/* The service has nothing more to do: the worker leaves with this
+	 * exit status. Only for services that end, as wget does. */
+	void	(*done)(void *arg, int status);
+};
+
+/* A service running in a slot. */
+struct svc {
+	const struct service *service;
+	struct net *net;
+	const void *conf;	/* struct NAME_conf */
+	void *priv;		/* struct NAME_priv, priv_size bytes */
+	_Atomic uint64_t *counters; /* as in desc->counters; sole writer */
+	const struct svc_io *io;
+	void *ioarg;
+	uint32_t slot;		/* number of the slot */
+	uint32_t index, count;	/* this slot is number index of count in its
+				   group */
+	uint64_t seed;
+};
+
+struct service {
+	const struct svc_desc *desc;
+	size_t priv_size;
+	uint8_t client;		/* opens connections itself */
+	/*
+	 * Once, before the first event; after a crash, in the new process too.
+	 * 0 or -errno with a line written by io->log.
+	 */
+	int	(*start)(struct svc *s, uint64_t now_us);
+	/* Something happened to c; events as in net.h. After CONN_GONE, or
+	 * conn_close() or conn_abort(), c is not the service's any more. */
+	void	(*event)(struct svc *s, struct conn *c, uint32_t events);
+	/*
+	 * Once per turn, outside any connection: a client opens connections
+	 * here. Returns when it wants to be called at the latest, µs
+	 * (UINT64_MAX: only when there is other work). NULL: none.
+	 */
+	uint64_t (*tick)(struct svc *s, uint64_t now_us);
+};
+
+/* All services of this build, ends with NULL; made by the build. */
+extern const struct service *const services[];
+
+/* Add to a counter of the service: an index into desc->counters. */
+static inline void
+svc_count(struct svc *s, uint32_t counter, uint64_t n)
+{
+	_Atomic uint64_t *w = &s->counters[counter];
+
+	atomic_store_explicit(w,
+	    atomic_load_explicit(w, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,27 @@
+#!/bin/sh
+# All that `make check` runs, cheapest first. usage: check.sh BUILD
+build=$1
+fail=
+total=0
+
+step() {
+	echo "== $1"
+	shift
+	t0=$(date +%s)
+	if "$@"; then
+		total=$((total + 1))
+	else
+		fail="$fail $1"
+	fi
+	echo "   ($(($(date +%s) - t0)) s)"
+}
+
+step tidy tools/tidy
+step pure tests/pure.sh "$build/lib/libstarfish-net.a"
+step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
+step sim "$build/test/sim" --seeds 1-500 -j "$(nproc)"
+BUILD=$build step system tests/system/run
+n=$(echo $fail | wc -w)
+echo "check: steps $([ "$n" -eq 0 ] && echo all passed || echo "failed:$fail")"
+echo "$total passed, $n failed"
+[ "$n" -eq 0 ]

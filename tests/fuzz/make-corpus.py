@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Write the seed corpora of the fuzz targets: a few small inputs each.
+
+usage: tests/fuzz/make-corpus.py        from the top of the tree
+
+The files are checked in; this says what they are and makes them again when a
+target's format changes.
+"""
+import os
+import struct
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+(RAW, SEGMENT, SYN, TIME, SERVICE, ARP, ICMP, ADOPT, CONNECT,
+ SQUEEZE) = range(10)
+FIN, SYNF, RST, PSH, ACK = 1, 2, 4, 8, 16
+
+
+def op(kind, *args):
+    return bytes([kind]) + b"".join(args)
+
+
+def seg(flags, seq=0, ack=0, length=0, options=b"", conn=0, window=65535):
+    """A segment of connection `conn`, numbers relative to the right ones."""
+    return op(SEGMENT, struct.pack(">BhhBHB", conn, seq, ack, flags, window,
+                                   len(options) // 4), options,
+              struct.pack(">H", length))
+
+
+def syn(port, options=b"\x02\x04\x05\xb4\x01\x03\x03\x07\x04\x02\x01\x01"):
+    return op(SYN, struct.pack(">BHB", port, 65535, len(options) // 4),
+              options)
+
+
+def time(us, shift=0):
+    return op(TIME, struct.pack(">HB", us, shift))
+
+
+def raw(frame):
+    return op(RAW, struct.pack(">H", len(frame)), frame)
+
+
+def service(bits):
+    return op(SERVICE, bytes([bits]))
+
+
+SACK = b"\x01\x01\x05\x0a" + struct.pack(">II", 100, 300)
+ETH = bytes([2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1])
+IP = ETH + b"\x08\x00\x45\x00\x00\x28\x00\x01\x40\x00\x40\x06"
+
+INPUT = {
+    "data": b"\0" + seg(PSH | ACK, length=100) + time(1000) +
+    seg(ACK, length=1300) + seg(FIN | ACK, seq=0) + time(60000, 6),
+    "out-of-order": b"\1" + seg(ACK, seq=1000, length=500) +
+    seg(ACK, seq=200, length=300) + seg(ACK, length=1000) +
+    seg(ACK, options=SACK),
+    "window": b"\2" + service(0) + b"".join(
+        seg(ACK, length=1300) for _ in range(30)) + service(1) +
+    time(1000) + seg(ACK, window=0) + time(60000, 5) + seg(ACK),
+    "reset": b"\3" + seg(RST, seq=5) + seg(SYNF, seq=9) + seg(RST),
+    "handshakes": b"\4" + b"".join(syn(i) for i in range(12)) +
+    time(1000, 10) + time(60000, 10),
+    "close": b"\5" + service(0x21) + seg(ACK, length=10) +
+    seg(ACK, ack=0) + seg(FIN | ACK) + time(60000, 12),
+    "adopt": b"\6" + seg(ACK, seq=500, length=400) + op(ADOPT) +
+    seg(ACK, length=500) + service(8) + seg(ACK, length=1) + op(ADOPT) +
+    time(30000, 4),
+    "connect": b"\7" + op(CONNECT, b"\0\x50\1") + seg(
+        SYNF | ACK, conn=1) + seg(ACK, conn=1, length=20) +
+    op(CONNECT, b"\0\x50\0") + time(60000, 10),
+    "icmp": b"\10" + op(ICMP, b"\0\3\4\2\x40\0\0") +
+    op(ICMP, b"\0\3\1\0\0\0\0") + op(ICMP, b"\0\x08\0\0\1"),
+    "arp": b"\11" + op(ARP, b"\1\7\3\2") + op(ARP, b"\2\1\1\2"),
+    "frames": b"\0" + raw(IP + bytes(26)) + raw(ETH + b"\x08\x06") +
+    raw(IP[:20]) + raw(b""),
+    "no-frames": b"\0" + op(SQUEEZE, b"\0\1") + seg(ACK, length=99)[1:] +
+    op(SQUEEZE, b"\1\0") + time(60000, 4)[1:],
+}
+
+CRLF = "\r\n"
+
+
+def req(line, *fields, body=""):
+    return CRLF.join([line, *fields, "", body]).encode()
+
+
+HOST = "Host: a"
+HTTP = {
+    "get": b"\2" + req("GET / HTTP/1.1", HOST),
+    "pipelined": b"\4" + 3 * req("GET /sub/page.css HTTP/1.1", HOST) +
+    req("GET /big.bin HTTP/1.1", HOST, "Connection: close"),
+    "head": b"\6" + req("HEAD /a%20b.txt?x=1 HTTP/1.0"),
+    "range": b"\10" + req("GET /big.bin HTTP/1.1", HOST,
+                          "Range: bytes=0-9,100-199,-5"),
+    "conditional": b"\12" + req(
+        "GET /index.html HTTP/1.1", HOST, 'If-None-Match: "x", *',
+        "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT"),
+    "echo": b"\1" + req("POST /echo HTTP/1.1", HOST, "Content-Length: 5",
+                        body="hello"),
+    "chunked": b"\3" + req("POST /echo HTTP/1.1", HOST,
+                           "Transfer-Encoding: chunked",
+                           body="5;x=y\r\nhello\r\n0\r\nT: v\r\n\r\n"),
+    "expect": b"\5" + req("POST /echo HTTP/1.1", HOST, "Content-Length: 3",
+                          "Expect: 100-continue", body="abc"),
+    "smuggle": b"\2" + req("GET / HTTP/1.1", HOST, "Content-Length: 4",
+                           "Transfer-Encoding: chunked", body="0\r\n\r\n"),
+    "absolute": b"\2" + req("OPTIONS * HTTP/1.1", HOST) +
+    req("GET http://a/%2e%2e/x HTTP/1.1", HOST) +
+    req("BREW /pot HTTP/2.0"),
+    "bare-lf": b"\2GET / HTTP/1.1\nHost: a\n\n",
+    "fold": b"\2" + req("GET / HTTP/1.1", HOST, "X: a", " b"),
+}
+
+
+def main():
+    for target, inputs in (("fuzz_input", INPUT), ("fuzz_http", HTTP)):
+        folder = os.path.join(HERE, target)
+        os.makedirs(folder, exist_ok=True)
+        for name, data in inputs.items():
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,427 @@
+/*
+ * monitor: what an observer with perfect memory sees of each connection.
+ *
+ * A frame is judged when it leaves a host: lengths, checksums, the bytes of
+ * its stream, and whether the host had been given what entitles it to send
+ * them. What was given counts only if it arrived unharmed. The monitor knows
+ * nothing of the stack's insides, so a host may die and be replaced without
+ * any rule becoming weaker.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+#define FIN	0x01
+#define SYN	0x02
+#define RST	0x04
+#define ACK	0x10
+
+/* What one end said and was given. */
+struct half {
+	bool syn;		/* its SYN was seen: the rest is known */
+	bool scaled, stamped;	/* its SYN had these options */
+	bool fin;
+	bool may_send, said;	/* edge, edge_said are known */
+	uint8_t scale;
+	uint16_t mss;		/* it takes segments of this size */
+	uint32_t iss;
+	uint32_t max;		/* end of the highest sequence it sent */
+	uint64_t max_pos;	/* the same as a position in the stream */
+	uint32_t fin_seq;
+	uint32_t got;		/* end of the highest sequence it was given */
+	uint32_t edge;		/* it may send up to here */
+	uint32_t edge_said;	/* it offered its peer up to here */
+	uint32_t stamp;		/* latest timestamp it sent */
+};
+
+struct flow {
+	uint32_t addr[2], port[2]; /* of client, server: network order */
+	uint32_t inc;
+	uint32_t next;
+	const struct plan *plan;
+	struct half half[2];
+};
+
+/* A TCP segment, taken apart. */
+struct seg {
+	const uint8_t *data;
+	uint32_t saddr, daddr, sport, dport;
+	uint32_t seq, ack, wnd, len, optlen;
+	uint8_t flags;
+	bool mss_set, scale_set, stamp_set;
+	uint16_t mss;
+	uint8_t scale, nsack;
+	uint32_t stamp, echo;
+	uint32_t sack[4][2];
+};
+
+static int32_t
+after(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+static bool
+parse_option(struct seg *s, const uint8_t *o, uint32_t len)
+{
+	uint32_t i;
+
+	switch (o[0]) {
+	case 2:
+		s->mss_set = true;
+		s->mss = get16(o + 2);
+		return len == 4;
+	case 3:
+		s->scale_set = true;
+		s->scale = o[2];
+		return len == 3 && o[2] <= 14;
+	case 4:
+		return len == 2;
+	case 5:
+		s->nsack = (uint8_t)((len - 2) / 8);
+		if (len % 8 != 2 || s->nsack == 0 || s->nsack > 4)
+			return false;
+		for (i = 0; i < s->nsack; i++) {
+			s->sack[i][0] = get32(o + 2 + 8 * i);
+			s->sack[i][1] = get32(o + 6 + 8 * i);
+		}
+		return true;
+	case 8:
+		s->stamp_set = true;
+		s->stamp = get32(o + 2);
+		s->echo = get32(o + 6);
+		return len == 10;
+	}
+	return false;
+}
+
+/* Take a segment apart; false: it is malformed. */
+static bool
+parse(struct seg *s, const uint8_t *ip, uint32_t total)
+{
+	const uint8_t *t = ip + 20, *o, *end;
+	uint32_t head = (t[12] >> 4) * 4u, n;
+
+	memset(s, 0, sizeof(*s));
+	if (total < 40 || head < 20 || 20 + head > total)
+		return false;
+	memcpy(&s->saddr, ip + 12, 4);
+	memcpy(&s->daddr, ip + 16, 4);
+	s->sport = get16(t);
+	s->dport = get16(t + 2);
+	s->seq = get32(t + 4);
+	s->ack = get32(t + 8);
+	s->flags = t[13];
+	s->wnd = get16(t + 14);
+	s->optlen = head - 20;
+	s->data = t + head;
+	s->len = total - 20 - head;
+	for (o = t + 20, end = t + head; o < end && *o != 0; o += n) {
+		n = *o == 1 ? 1 : o + 1 < end ? o[1] : 0;
+		if (n == 0 || o + n > end || (*o != 1 && n < 2))
+			return false;
+		if (*o != 1 && !parse_option(s, o, n))
+			return false;
+	}
+	return true;
+}
+
+static uint32_t
+bucket(const struct seg *s)
+{
+	return (s->saddr * 31 + s->daddr * 31 + s->sport + s->dport) * 40503u
+	    >> 3 & (MON_HASH - 1);
+}
+
+/* The flow of a segment; *from: which end sent it. */
+static struct flow *
+find(struct world *w, const struct seg *s, uint32_t *from)
+{
+	struct flow *f;
+	uint32_t i, j;
+
+	for (i = w->flow_head[bucket(s)]; i != MON_NONE; i = f->next) {
+		f = &w->flow[i];
+		for (j = 0; j < 2; j++) {
+			if (f->addr[j] != s->saddr || f->port[j] != s->sport ||
+			    f->addr[!j] != s->daddr ||
+			    f->port[!j] != s->dport)
+				continue;
+			*from = j;
+			return f;
+		}
+	}
+	return NULL;
+}
+
+static struct flow *
+create(struct world *w, const struct seg *s)
+{
+	uint32_t b = bucket(s), max;
+	struct flow *f;
+
+	if (w->nflow == w->flow_max) {
+		max = w->flow_max ? 2 * w->flow_max : 64;
+		f = realloc(w->flow, max * sizeof(*f));
+		SIM_CHECK(w, f != NULL, "no memory");
+		w->flow = f;
+		w->flow_max = max;
+	}
+	f = &w->flow[w->nflow];
+	memset(f, 0, sizeof(*f));
+	f->addr[0] = s->saddr;
+	f->addr[1] = s->daddr;
+	f->port[0] = s->sport;
+	f->port[1] = s->dport;
+	f->next = w->flow_head[b];
+	w->flow_head[b] = w->nflow++;
+	return f;
+}
+
+/* A SYN begins an incarnation, or is the one we know. */
+static struct flow *
+note_syn(struct world *w, const struct seg *s, uint32_t *from)
+{
+	struct flow *f = find(w, s, from);
+	struct half *h;
+
+	if (f == NULL) {
+		if (s->flags & ACK)
+			return NULL;	/* answers a stranger */
+		f = create(w, s);
+		*from = 0;
+	}
+	h = &f->half[*from];
+	if (h->syn && h->iss == s->seq)
+		return f;
+	if (!(s->flags & ACK)) {
+		SIM_CHECK(w, *from == 0, "SYN from a listener");
+		memset(f->half, 0, sizeof(f->half));
+		f->inc++;
+		f->plan = app_find(w, s->saddr, (uint16_t)s->sport, s->daddr);
+		SIM_CHECK(w, f->plan != NULL, "SYN of no plan, port %u",
+		    s->sport);
+	}
+	memset(h, 0, sizeof(*h));
+	h->syn = true;
+	h->iss = s->seq;
+	h->max = s->seq;
+	h->scaled = s->scale_set;
+	h->scale = s->scale;
+	h->stamped = s->stamp_set;
+	h->mss = s->mss_set ? s->mss : 536;
+	/* What it was given before lies in the peer's half. */
+	if (s->flags & ACK)
+		h->got = f->half[!*from].iss + 1;
+	return f;
+}
+
+/* Where the sender's window ends by this segment. */
+static uint32_t
+edge_of(const struct flow *f, uint32_t from, const struct seg *s)
+{
+	const struct half *h = &f->half[from];
+
+	if (s->flags & SYN || !h->scaled || !f->half[!from].scaled)
+		return s->ack + s->wnd;
+	return s->ack + (s->wnd << h->scale);
+}
+
+/* RFC 9293 (3.8.6): data goes where the peer allowed it, from the stream. */
+static void
+check_data(struct world *w, const struct flow *f, uint32_t from,
+    const struct seg *s)
+{
+	const struct half *h = &f->half[from], *peer = &f->half[!from];
+	uint32_t end = s->seq + s->len;
+	uint64_t pos = h->max_pos + (uint64_t)(int64_t)after(s->seq, h->max);
+
+	SIM_CHECK(w, after(s->seq, h->max) <= 0,
+	    "port %u leaves a gap: seq %u after %u", s->sport,
+	    s->seq - h->iss, h->max - h->iss);
+	SIM_CHECK(w, h->may_send, "port %u sends data before it may",
+	    s->sport);
+	/* RFC 9293 (3.8.6.1): a probe of one byte. */
+	SIM_CHECK(w, after(end, h->edge) <= 0 ||
+	    (s->len == 1 && end == h->edge + 1),
+	    "port %u sends to %u, the window ends at %u", s->sport,
+	    end - h->iss, h->edge - h->iss);
+	SIM_CHECK(w, s->len + s->optlen <= peer->mss,
+	    "port %u sends %u bytes and %u of options, MSS %u", s->sport,
+	    s->len, s->optlen, peer->mss);
+	SIM_CHECK(w, !h->fin || after(end, h->fin_seq) <= 0,
+	    "port %u sends data behind its FIN", s->sport);
+	SIM_CHECK(w, memcmp(pattern(f->plan->key + from, pos), s->data,
+	    s->len) == 0, "port %u sends wrong bytes at %llu", s->sport,
+	    (unsigned long long)pos);
+}
+
+static void
+check_sack(struct world *w, const struct half *h, const struct seg *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->nsack; i++)
+		SIM_CHECK(w, after(s->sack[i][1], s->sack[i][0]) > 0 &&
+		    after(s->sack[i][1], h->got) <= 0 &&
+		    (i == 0 || after(s->sack[i][0], s->ack) > 0),
+		    "port %u: SACK block %u, %u-%u, ack %u, received %u",
+		    s->sport, i, s->sack[i][0], s->sack[i][1], s->ack,
+		    h->got);
+}
+
+/* RFC 9293 (3.8.6): the right edge of a window does not move left. */
+static void
+check_ack(struct world *w, struct flow *f, uint32_t from,
+    const struct seg *s)
+{
+	struct half *h = &f->half[from], *peer = &f->half[!from];
+	uint32_t edge = edge_of(f, from, s), slack = 0;
+
+	SIM_CHECK(w, after(s->ack, h->got) <= 0 && peer->syn,
+	    "port %u acknowledges %u, it was given %u", s->sport,
+	    s->ack - peer->iss, h->got - peer->iss);
+	/* RFC 7323 (2.4): the scale rounds. */
+	if (h->scaled && peer->scaled)
+		slack = (1u << h->scale) - 1;
+	/* Behind the peer's FIN nothing comes for which it could matter. */
+	SIM_CHECK(w, !h->said || after(edge + slack, h->edge_said) >= 0 ||
+	    (peer->fin && after(s->ack, peer->fin_seq) > 0),
+	    "port %u takes its window back: %u after %u (scale %u)",
+	    s->sport, edge - peer->iss, h->edge_said - peer->iss, h->scale);
+	if (!h->said || after(edge, h->edge_said) > 0)
+		h->edge_said = edge;
+	h->said = true;
+	check_sack(w, h, s);
+}
+
+static void
+sent_segment(struct world *w, struct wire *wf, const struct seg *s)
+{
+	uint32_t from, end = s->seq + s->len;
+	struct flow *f;
+	struct half *h;
+
+	f = s->flags & SYN ? note_syn(w, s, &from) : find(w, s, &from);
+	if (f == NULL || !f->half[from].syn)
+		return;
+	wf->flow = (uint32_t)(f - w->flow);
+	wf->inc = f->inc;
+	h = &f->half[from];
+	if (s->flags & RST)
+		return;
+	SIM_CHECK(w, !(s->flags & SYN) || s->len == 0, "SYN with data");
+	if (s->len > 0)
+		check_data(w, f, from, s);
+	if (s->flags & ACK)
+		check_ack(w, f, from, s);
+	/* RFC 7323 (3.2): once both agreed, every segment has timestamps. */
+	if (h->stamped && f->half[!from].stamped) {
+		SIM_CHECK(w, s->stamp_set, "port %u: no timestamp", s->sport);
+		SIM_CHECK(w, h->stamp == 0 || after(s->stamp, h->stamp) >= 0,
+		    "port %u: timestamp %u after %u", s->sport, s->stamp,
+		    h->stamp);
+		h->stamp = s->stamp;
+	}
+	if (s->flags & FIN) {
+		SIM_CHECK(w, !h->fin || h->fin_seq == end,
+		    "port %u: FIN at %u and at %u", s->sport,
+		    h->fin_seq - h->iss, end - h->iss);
+		SIM_CHECK(w, after(end, h->max) >= (h->fin ? -1 : 0) &&
+		    after(s->seq, h->max) <= 0,
+		    "port %u: FIN at %u, sent up to %u", s->sport,
+		    end - h->iss, h->max - h->iss);
+		h->fin = true;
+		h->fin_seq = end;
+	}
+	if (s->flags & (SYN | FIN))
+		end++;
+	if (after(end, h->max) > 0) {
+		/* SYN and FIN are no bytes of the stream. */
+		h->max_pos += s->flags & SYN ? 0 : (end - h->max) -
+		    ((s->flags & FIN) != 0);
+		h->max = end;
+	}
+}
+
+uint32_t
+mon_iss(const struct world *w, const uint8_t *ip)
+{
+	const struct flow *f;
+	uint32_t i, j, a[2];
+
+	memcpy(a, ip + 12, 8);
+	for (i = 0; i < w->nflow; i++)
+		for (f = &w->flow[i], j = 0; j < 2; j++)
+			if (f->addr[j] == a[0] && f->addr[!j] == a[1] &&
+			    f->port[j] == get16(ip + 20) &&
+			    f->port[!j] == get16(ip + 22))
+				return f->half[j].iss;
+	return 0;
+}
+
+void
+mon_sent(struct world *w, struct host *h, struct wire *f)
+{
+	const uint8_t *ip = f->data + 14;
+	uint32_t total;
+	struct seg s;
+
+	if (get16(f->data + 12) == 0x0806) {
+		SIM_CHECK(w, f->len >= 42 && get32(f->data + 14) ==
+		    0x00010800, "host %u: malformed ARP", h->id);
+		return;
+	}
+	SIM_CHECK(w, get16(f->data + 12) == 0x0800 && f->len >= 34,
+	    "host %u: frame of type %04x, %u bytes", h->id,
+	    get16(f->data + 12), f->len);
+	total = get16(ip + 2);
+	SIM_CHECK(w, ip[0] == 0x45 && total >= 20 && 14 + total <= f->len &&
+	    (14 + total == f->len || f->len == 60),
+	    "host %u: IP length %u in %u bytes", h->id, total, f->len);
+	SIM_CHECK(w, nic_csum(ip, 20, 0) == 0, "host %u: IP checksum", h->id);
+	SIM_CHECK(w, memcmp(ip + 12, &h->addr_be, 4) == 0 && ip[8] > 0,
+	    "host %u sends from another's address", h->id);
+	if (ip[9] != 6) {
+		SIM_CHECK(w, ip[9] == 1 && nic_csum(ip + 20, total - 20, 0) ==
+		    0, "host %u: protocol %u", h->id, ip[9]);
+		return;
+	}
+	SIM_CHECK(w, nic_csum(ip + 20, total - 20,
+	    nic_pseudo(ip, total - 20)) == 0, "host %u: TCP checksum", h->id);
+	SIM_CHECK(w, parse(&s, ip, total), "host %u: malformed segment",
+	    h->id);
+	SIM_CHECK(w, (s.flags & (SYN | FIN)) != (SYN | FIN) &&
+	    (s.flags & (SYN | RST)) != (SYN | RST) &&
+	    s.flags & (SYN | RST | ACK), "host %u: flags %02x", h->id,
+	    s.flags);
+	sent_segment(w, f, &s);
+}
+
+void
+mon_given(struct world *w, struct host *h, const struct wire *wf)
+{
+	struct half *to;
+	struct flow *f;
+	uint32_t from, end, edge;
+	struct seg s;
+
+	(void)h;
+	if (wf->flow == MON_NONE || w->flow[wf->flow].inc != wf->inc ||
+	    !parse(&s, wf->data + 14, get16(wf->data + 16)))
+		return;
+	f = find(w, &s, &from);
+	if (f == NULL || s.flags & RST)
+		return;
+	to = &f->half[!from];
+	end = s.seq + s.len + ((s.flags & (SYN | FIN)) != 0);
+	if (after(end, to->got) > 0 || (s.flags & SYN && !to->said))
+		to->got = end;
+	if (!(s.flags & ACK) || !to->syn)
+		return;
+	edge = edge_of(f, from, &s);
+	if (!to->may_send || after(edge, to->edge) > 0)
+		to->edge = edge;
+	to->may_send = true;
+}

@@ -1,0 +1,180 @@
+/*
+ * scenario: worlds with a name. The seed still decides all that a scenario
+ * leaves open.
+ */
+#include <string.h>
+
+#include "sim.h"
+
+#define MIB		(1024u * 1024)
+
+/* All links alike. */
+static void
+set_links(struct world *w, const struct link *l)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < SIM_NODES; i++)
+		for (j = 0; j < SIM_NODES; j++)
+			w->link[i][j] = *l;
+}
+
+/* Two plain hosts with enough of everything. */
+static void
+plain(struct world *w)
+{
+	struct host *h;
+	uint32_t i;
+
+	w->nhosts = 2;
+	w->routed = false;
+	w->lenient = false;
+	w->adopt_ppm = w->die_ppm = 0;
+	w->attack_at = SIM_NEVER;
+	w->faults_end = 3600ull * SEC;
+	for (i = 0; i < w->nhosts; i++) {
+		h = &w->host[i];
+		net_conf_default(&h->conf, 16);
+		h->conf.shape.state_size = APP_STATE;
+		h->conf.nports = 1;
+		h->conf.port[0].mtu = 1500;
+		h->conf.seed = w->seed;
+		h->room = 2048 + PKT_HEADROOM;
+		h->nframes = 2048;
+		h->conf.rx_hold_max = 1024;
+		h->conf.timewait_us = SEC;
+		h->nic_mbps = 10000;
+		h->rxq_max = 1024;
+		h->burst = 32;
+		h->budget = 64;
+		h->turn_us = 5;
+		h->late_us = 0;
+		h->check_every = 1024;
+		h->addr_be = 0;
+		h->conf.port[0].naddrs = 1;
+		h->conf.port[0].addr[0].family = 4;
+		h->conf.port[0].addr[0].prefix = 24;
+		memcpy(h->conf.port[0].mac, h->mac, 6);
+		memcpy(h->conf.port[0].addr[0].addr,
+		    (uint8_t[]){ 10, 9, 0, (uint8_t)(i + 1) }, 4);
+		memcpy(&h->addr_be, h->conf.port[0].addr[0].addr, 4);
+	}
+}
+
+static void
+one_stream(struct world *w, uint64_t bytes)
+{
+	struct plan *p;
+	uint32_t i;
+
+	gen_plans(w, 1);
+	p = &w->plan[0];
+	p->kind = PLAN_BULK;
+	p->host[0] = 0;
+	p->host[1] = 1;
+	p->start_us = 0;
+	p->lenient = false;
+	for (i = 0; i < 2; i++) {
+		p->side[i].total = bytes;
+		p->side[i].write_max = 65536;
+		p->side[i].how = i ? HOW_MEM : HOW_WRITE;
+		p->side[i].reader = READ_ALL;
+		p->side[i].end_at = UINT64_MAX;
+	}
+	w->limit = 4 * 3600ull * SEC;
+	w->work_max = 4000000 + bytes / 100;
+}
+
+/* 1 % loss and 2 % reordering on 10 ms, each way. */
+static void
+bulk(struct world *w, uint64_t bytes)
+{
+	static const struct link l = { .loss = 10000, .reorder = 20000,
+	    .reorder_us = 4000, .delay_us = 5000 };
+
+	plain(w);
+	set_links(w, &l);
+	one_stream(w, bytes);
+}
+
+static void
+bulk_64m(struct world *w)
+{
+	bulk(w, 64 * MIB);
+}
+
+static void
+bulk_1g(struct world *w)
+{
+	bulk(w, 1024ull * MIB);
+}
+
+static void
+clean(struct world *w)
+{
+	static const struct link l = { .delay_us = 100, .kbps = 1000000,
+	    .queue = 200000 };
+
+	plain(w);
+	set_links(w, &l);
+	one_stream(w, 64 * MIB);
+}
+
+/* A process dies again and again, in mid-turn too. */
+static void
+adopt(struct world *w)
+{
+	w->adopt_ppm = 20000;
+	w->die_ppm = 10000;
+}
+
+/* Everybody has next to no memory. */
+static void
+tiny(struct world *w)
+{
+	struct arena_shape *s;
+	uint32_t i;
+
+	for (i = 0; i < w->nhosts; i++) {
+		s = &w->host[i].conf.shape;
+		s->small = 16;
+		s->chunks = 4;
+		s->chunk_size = 512;
+		w->host[i].nframes = 32;
+		w->host[i].conf.rx_hold_max = 20;
+	}
+}
+
+static void
+attack(struct world *w)
+{
+	w->attack_at = 0;
+	w->attack_burst = 64;
+	w->syn_flood = 500000;
+}
+
+/* Many short connections at once. */
+static void
+crowd(struct world *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nhosts; i++) {
+		if (w->host[i].conf.shape.conns < 512)
+			w->host[i].conf.shape.conns = 512;
+	}
+	gen_plans(w, 400);
+	for (i = 0; i < w->nplans; i++)
+		w->plan[i].start_us %= SEC;
+}
+
+const struct scenario scenarios[] = {
+	{ "bulk", "64 MiB each way, 1% loss, 2% reordering", bulk_64m },
+	{ "bulk-1g", "1 GiB each way, 1% loss, 2% reordering", bulk_1g },
+	{ "clean", "64 MiB each way at 1 Gbit/s without faults", clean },
+	{ "adopt", "processes die in every world", adopt },
+	{ "tiny", "little memory in every world", tiny },
+	{ "attack", "floods and forgeries in every world", attack },
+	{ "crowd", "400 connections in every world", crowd },
+	{ NULL, NULL, NULL }
+};

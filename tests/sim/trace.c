@@ -1,0 +1,137 @@
+/*
+ * trace: the last frames and notes of a world, as lines like tcpdump's.
+ * Sequence numbers count from the initial ones where those are known.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sim.h"
+
+static struct trace_line *
+next_line(struct world *w, char what)
+{
+	struct trace_line *t = &w->trace[w->ntrace++ % TRACE_LINES];
+
+	t->at = w->now;
+	t->what = what;
+	return t;
+}
+
+void
+trace_frame(struct world *w, char what, const struct wire *f)
+{
+	struct trace_line *t;
+
+	if (!w->tracing)
+		return;
+	t = next_line(w, what);
+	t->from = f->from;
+	t->to = f->to;
+	t->len = f->len;
+	memcpy(t->snap, f->data, f->len < TRACE_SNAP ? f->len : TRACE_SNAP);
+}
+
+void
+trace_note(struct world *w, const char *fmt, ...)
+{
+	struct trace_line *t;
+	va_list ap;
+
+	if (!w->tracing)
+		return;
+	t = next_line(w, '#');
+	va_start(ap, fmt);
+	vsnprintf((char *)t->snap, sizeof(t->snap), fmt, ap);
+	va_end(ap);
+}
+
+static void
+print_options(const uint8_t *o, const uint8_t *end, uint32_t peer_iss)
+{
+	uint32_t n, i;
+
+	for (; o < end && *o != 0; o += n) {
+		n = *o == 1 ? 1 : o + 1 < end ? o[1] : 0;
+		if (n == 0 || o + n > end)
+			break;
+		if (*o == 2 && n == 4)
+			printf(" mss %u", get16(o + 2));
+		else if (*o == 3 && n == 3)
+			printf(" ws %u", o[2]);
+		else if (*o == 4)
+			printf(" sackOK");
+		else if (*o == 8 && n == 10)
+			printf(" TS %u/%u", get32(o + 2), get32(o + 6));
+		for (i = 2; *o == 5 && i + 8 <= n; i += 8)
+			printf(" sack %u-%u", get32(o + i) - peer_iss,
+			    get32(o + i + 4) - peer_iss);
+	}
+}
+
+static void
+print_tcp(const struct world *w, const uint8_t *ip, uint32_t total)
+{
+	static const char names[] = "FSRP.UEC";
+	const uint8_t *t = ip + 20;
+	uint8_t back[TRACE_SNAP];
+	uint32_t i, head = (t[12] >> 4) * 4u, iss, peer;
+
+	memcpy(back, ip, sizeof(back) - 14);
+	memcpy(back + 12, ip + 16, 4);
+	memcpy(back + 16, ip + 12, 4);
+	memcpy(back + 20, ip + 22, 2);
+	memcpy(back + 22, ip + 20, 2);
+	iss = mon_iss(w, ip);
+	peer = mon_iss(w, back);
+	printf(" :%u > :%u ", get16(t), get16(t + 2));
+	for (i = 0; i < 8; i++)
+		if (t[13] & 1u << i)
+			putchar(names[i]);
+	printf(" seq %u len %u", get32(t + 4) - iss,
+	    total >= 20 + head ? total - 20 - head : 0);
+	if (t[13] & 0x10)
+		printf(" ack %u", get32(t + 8) - peer);
+	printf(" win %u", get16(t + 14));
+	if (20 + head <= total && 34 + head <= TRACE_SNAP)
+		print_options(t + 20, t + head, peer);
+}
+
+static void
+print_line(const struct world *w, const struct trace_line *t)
+{
+	const uint8_t *ip = t->snap + 14;
+	char a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN];
+	uint32_t total;
+
+	printf("%5llu.%06llu ", (unsigned long long)(t->at / SEC),
+	    (unsigned long long)(t->at % SEC));
+	if (t->what == '#') {
+		printf("   # %s\n", (const char *)t->snap);
+		return;
+	}
+	printf("%u%c%u", t->from, t->what, t->to);
+	if (get16(t->snap + 12) == 0x0806) {
+		inet_ntop(AF_INET, t->snap + 28, a, sizeof(a));
+		inet_ntop(AF_INET, t->snap + 38, b, sizeof(b));
+		printf(" ARP %s %s -> %s\n",
+		    get16(t->snap + 20) == 1 ? "who-has" : "is-at", a, b);
+		return;
+	}
+	total = get16(ip + 2);
+	if (get16(t->snap + 12) == 0x0800 && ip[9] == 6 && t->len >= 54)
+		print_tcp(w, ip, total);
+	else
+		printf(" type %04x proto %u", get16(t->snap + 12), ip[9]);
+	printf(" (%u)\n", t->len);
+}
+
+void
+trace_print(const struct world *w)
+{
+	uint64_t i = w->ntrace > TRACE_LINES ? w->ntrace - TRACE_LINES : 0;
+
+	for (; i < w->ntrace; i++)
+		print_line(w, &w->trace[i % TRACE_LINES]);
+}

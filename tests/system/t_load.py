@@ -1,0 +1,147 @@
+"""Load and patience: real clients, many connections, and doing nothing."""
+import re
+import select
+import time
+
+from lib import (Instance, OURS, claim, connect, cpu_seconds, equal, http, sh,
+                 test, url, wait_for)
+from t_files import content, www
+
+
+@test
+def ab_sees_no_error():
+    www((4096,))
+    with Instance():
+        for args in (["-n", "5000", "-c", "50"],
+                     ["-n", "30000", "-c", "50", "-k"]):
+            out = sh("ab", "-q", *args, url("/f4096.bin")).stdout
+            equal(re.search(r"Failed requests:\s+(\d+)", out).group(1), "0",
+                  "ab %s: failed\n%s" % (args, out))
+            claim("Non-2xx" not in out, out)
+            equal(re.search(r"Complete requests:\s+(\d+)", out).group(1),
+                  args[1], "ab: complete")
+            body = int(re.search(r"HTML transferred:\s+(\d+)", out).group(1))
+            equal(body, 4096 * int(args[1]), "ab: bytes")
+
+
+@test
+def wrk_sees_no_error():
+    www((64, 65536))
+    with Instance():
+        for path in ("/f64.bin", "/f65536.bin"):
+            out = sh("wrk", "-t1", "-c64", "-d3s", url(path)).stdout
+            claim("Socket errors" not in out and "Non-2xx" not in out, out)
+            n = int(re.search(r"(\d+) requests in", out).group(1))
+            claim(n > 1000, "wrk: only %d requests\n%s" % (n, out))
+
+
+@test
+def a_thousand_connections_are_served_at_once():
+    www((3000,))
+    want = content(3000)
+    with Instance() as i:
+        socks = [connect() for _ in range(1000)]
+        wait_for("status shows 1,000 connections",
+                 lambda: sum(w["connections"] for w in i.workers()) == 1000)
+        got = {s.fileno(): b"" for s in socks}
+        by_fd = {s.fileno(): s for s in socks}
+        for s in socks:         # all ask before any is read
+            s.sendall(b"GET /f3000.bin HTTP/1.1\r\nHost: h\r\n"
+                      b"Connection: close\r\n\r\n")
+        poll = select.poll()
+        for fd in got:
+            poll.register(fd, select.POLLIN)
+        open_, end = len(socks), time.monotonic() + 20
+        while open_:
+            claim(time.monotonic() < end, "%d still open" % open_)
+            for fd, _ in poll.poll(1000):
+                data = by_fd[fd].recv(65536)
+                got[fd] += data
+                if not data:
+                    poll.unregister(fd)
+                    open_ -= 1
+        for data in got.values():
+            claim(data.startswith(b"HTTP/1.1 200"), "status")
+            claim(data.endswith(want), "body")
+        for s in socks:
+            s.close()
+        wait_for("all connections are gone",
+                 lambda: sum(w["connections"] for w in i.workers()) == 0)
+
+
+@test
+def a_hundred_pings_are_answered_within_a_millisecond():
+    www()
+    with Instance():
+        sh("ping", "-c", "1", "-W", "2", OURS)
+        out = sh("ping", "-c", "100", "-i", "0.05", OURS).stdout
+        claim("100 received, 0% packet loss" in out, out)
+        rtts = sorted(float(t) for t in re.findall(r"time=([\d.]+) ms", out))
+        equal(len(rtts), 100, "answers")
+        print("rtt: median %.3f ms, 95%% %.3f ms, worst %.3f ms" %
+              (rtts[50], rtts[95], rtts[-1]))
+        claim(rtts[50] < 1.0, "median %.3f ms" % rtts[50])
+        claim(rtts[95] < 1.0, "95%% within %.3f ms" % rtts[95])
+        # large ones too, up to a whole frame
+        out = sh("ping", "-c", "10", "-i", "0.02", "-s", "1472", OURS).stdout
+        claim("10 received" in out, out)
+
+
+@test
+def idle_workers_use_less_than_five_percent():
+    www()
+    with Instance() as i:
+        sh("ping", "-c", "1", "-W", "2", OURS)
+        pids = list(i.pids().values())
+        time.sleep(0.5)
+        before = sum(cpu_seconds(p) for p in pids)
+        time.sleep(5)
+        used = (sum(cpu_seconds(p) for p in pids) - before) / 5
+        print("idle workers: %.1f%% of a core" % (100 * used))
+        claim(used < 0.05, "idle: %.1f%% of a core" % (100 * used))
+
+
+@test
+def idle_connections_do_not_keep_workers_busy():
+    www()
+    with Instance() as i:
+        socks = [connect() for _ in range(200)]
+        pids = list(i.pids().values())
+        time.sleep(0.5)
+        before = sum(cpu_seconds(p) for p in pids)
+        time.sleep(3)
+        used = (sum(cpu_seconds(p) for p in pids) - before) / 3
+        claim(used < 0.05, "200 idle connections: %.1f%%" % (100 * used))
+        for s in socks:         # still open, still answered
+            s.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+        for s in socks:
+            claim(s.recv(65536).startswith(b"HTTP/1.1 200"), "answer")
+
+
+@test
+def a_slow_reader_does_not_hold_up_others():
+    www((64, 10 << 20))
+    with Instance([http(count=1)]):
+        slow = [connect() for _ in range(20)]
+        for s in slow:
+            s.sendall(b"GET /f10485760.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+        time.sleep(0.3)
+        t0 = time.monotonic()
+        for _ in range(20):
+            with connect() as s:
+                s.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+                claim(s.recv(65536).startswith(b"HTTP/1.1 200"), "answer")
+        took = time.monotonic() - t0
+        claim(took < 2, "20 requests took %.1f s" % took)
+        # and the slow ones get all of it in the end
+        want = content(10 << 20)
+        for s in slow[:3]:
+            data = b""
+            while len(data) < len(want) + 64:
+                part = s.recv(1 << 20)
+                if not part:
+                    break
+                data += part
+                if data.endswith(want[-64:]) and len(data) > len(want):
+                    break
+            claim(data.endswith(want), "whole body for a slow reader")

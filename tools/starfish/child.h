@@ -1,0 +1,41 @@
+/*
+ * child: starting a program of ours, and learning that it ended.
+ */
+#ifndef STARFISH_CHILD_H
+#define STARFISH_CHILD_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+struct child {
+	pid_t pid;		/* 0: none */
+	int pidfd;		/* -1: none */
+};
+
+/* How a child ended, as waitid(2) says. */
+struct child_end {
+	int code;		/* CLD_EXITED, CLD_KILLED, CLD_DUMPED */
+	int value;		/* exit status or signal */
+};
+
+/*
+ * Start argv[0], a program that lies beside this one, in a session of its
+ * own. Standard output and error go to the end of the file log. It inherits
+ * no descriptor but notify_fd. 0 or -errno.
+ */
+int	child_spawn(struct child *c, char *const argv[], const char *log,
+	    int notify_fd);
+
+/*
+ * Fetch the end of a child whose pidfd is readable: 0; its pidfd is closed
+ * and -1, its pid stays for the record. -EAGAIN it lives.
+ */
+int	child_reap(struct child *c, struct child_end *end);
+
+/* Send a signal; nothing happens to one that is gone. */
+void	child_kill(const struct child *c, int sig);
+
+/* Print the last lines of a log to stderr, indented. */
+void	child_log_tail(const char *log);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * starfish: the control tool. It starts an instance and watches over it, and
+ * shows how one fares. It is no DPDK process: it never attaches, so it can
+ * neither disturb nor be stopped by one.
+ */
+#include <stdio.h>
+
+#include "verbs.h"
+
+static int
+verb_help(const struct request *rq)
+{
+	if (words_help(rq->topic, stdout) == 0)
+		return 0;
+	fprintf(stderr, "starfish: no such command: \"%s\"\n", rq->topic);
+	return 1;
+}
+
+static int (*const verbs[VERBS])(const struct request *) = {
+	[VERB_UP] = verb_up,
+	[VERB_DOWN] = verb_down,
+	[VERB_STATUS] = verb_read,
+	[VERB_WORKERS] = verb_read,
+	[VERB_PORTS] = verb_read,
+	[VERB_BUCKETS] = verb_read,
+	[VERB_CONNS] = verb_read,
+	[VERB_STATS] = verb_read,
+	[VERB_EVENTS] = verb_read,
+	[VERB_CHECK] = verb_config,
+	[VERB_SHOW] = verb_config,
+	[VERB_RESTART] = verb_restart,
+	[VERB_VERSION] = verb_version,
+	[VERB_HELP] = verb_help,
+};
+
+int
+main(int argc, char *argv[])
+{
+	struct request rq;
+	char err[512];
+
+	if (argc < 2) {
+		words_help(NULL, stderr);
+		return 1;
+	}
+	if (words_parse(argc - 1, argv + 1, &rq, err, sizeof(err)) < 0) {
+		fprintf(stderr, "starfish: %s\n", err);
+		return 1;
+	}
+	return verbs[rq.verb](&rq);
+}

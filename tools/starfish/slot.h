@@ -1,0 +1,77 @@
+/*
+ * slot: what the supervisor knows and wants of a slot. One table of states
+ * and events, one function that changes the state.
+ */
+#ifndef STARFISH_SLOT_H
+#define STARFISH_SLOT_H
+
+#include <stdint.h>
+
+#include "../../common/board.h"
+#include "child.h"
+
+#define SLOT_DEATHS	5u	/* so many deaths ... */
+#define SLOT_DEATHS_US	10000000u /* ... in this time: it stays DEAD */
+
+enum slot_event {
+	EV_SPAWN,	/* a process was started for the slot */
+	EV_FENCED,	/* the primary fenced what the dead one left */
+	EV_READY,	/* the process attached and made or adopted its arena */
+	EV_SERVING,	/* the process takes traffic */
+	EV_STOP,	/* it is told to leave */
+	EV_LEFT,	/* it ended in order */
+	EV_DIED,	/* it ended otherwise: its pidfd said so */
+	EV_GIVEUP,	/* it will not be started again by itself */
+	EV_RETRY,	/* the user wants it started again */
+	SLOT_EVENTS
+};
+
+extern const char *const slot_event_names[SLOT_EVENTS];
+
+/* The supervisor's own knowledge; what others need is on the board. */
+struct slot {
+	uint32_t number;
+	enum slot_state state;	/* changed by slot_event() only */
+	uint8_t want_spawn;	/* a process is to be started */
+	uint8_t gave_up;	/* crash loop: stays DEAD */
+	uint8_t finished;	/* ended by itself, in order */
+	uint8_t kill_why;	/* enum slot_kill, of the death to come */
+	struct child child;	/* the process that sits in it */
+	uint32_t epoch;		/* worker.epoch when it was started */
+	uint64_t spawned_us;	/* CLOCK_MONOTONIC */
+	uint64_t deaths_us[SLOT_DEATHS]; /* latest deaths, a ring */
+	uint32_t ndeaths;
+	struct slot_super *super; /* board; NULL: not there yet */
+};
+
+/* Why the supervisor killed the process itself. */
+enum slot_kill { KILL_NONE, KILL_HANG, KILL_SLOW_START, KILL_SLOW_STOP };
+
+/* An empty slot. super may be NULL, then nothing is told to the board. */
+void	slot_init(struct slot *s, uint32_t number, struct slot_super *super);
+
+/*
+ * Something happened. The pid of a dead process is still in s->child.pid
+ * with EV_LEFT and EV_DIED, and is 0 afterwards. 0 and the new state is set;
+ * -EINVAL: it cannot happen in this state, and nothing changes. now_us:
+ * CLOCK_MONOTONIC.
+ */
+int	slot_event(struct slot *s, enum slot_event ev, uint64_t now_us);
+
+/* The state that an event leads to, SLOT_STATES if it cannot happen. */
+enum slot_state slot_next(enum slot_state from, enum slot_event ev);
+
+/*
+ * Count a death. Whether it was one too many: SLOT_DEATHS of them within
+ * SLOT_DEATHS_US.
+ */
+int	slot_crash_loop(struct slot *s, uint64_t now_us);
+
+/*
+ * Say how a process ended, for the board: "killed by SIGSEGV". status as
+ * from waitid(2): code CLD_*, value.
+ */
+void	slot_death_text(char *buf, size_t len, int code, int value,
+	    enum slot_kill why);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * verbs: what the command line can ask for. Each returns the exit status.
+ */
+#ifndef STARFISH_VERBS_H
+#define STARFISH_VERBS_H
+
+#include "words.h"
+
+int	verb_up(const struct request *rq);
+int	verb_down(const struct request *rq);
+int	verb_restart(const struct request *rq);
+int	verb_config(const struct request *rq);	/* check, show */
+int	verb_version(const struct request *rq);
+int	verb_read(const struct request *rq);	/* all that look at a board */
+
+#endif

@@ -1,0 +1,234 @@
+/*
+ * watch: what the processes say of themselves, what the kernel says of them,
+ * and what follows.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <bsd/string.h>
+
+#include "super.h"
+
+/* ---- words on the board -------------------------------------------------- */
+
+static void
+follow_slot(struct super *s, struct slot *sl)
+{
+	struct board_slot *b = &s->board->slot[sl->number];
+	char name[96];
+	uint32_t phase;
+
+	if (sl->state == SLOT_REPAIRING && atomic_load(&b->fixed.fenced_pid) ==
+	    atomic_load(&b->super.dead_pid))
+		slot_event(sl, EV_FENCED, s->now_us);
+	/* the words of the process before it mean nothing; the epoch grows
+	 * before READY */
+	phase = atomic_load_explicit(&b->worker.phase, memory_order_acquire);
+	if (atomic_load(&b->worker.pid) != (uint32_t)sl->child.pid ||
+	    atomic_load(&b->worker.epoch) == sl->epoch)
+		return;
+	if (sl->state == SLOT_REPAIRING && phase >= PHASE_READY)
+		slot_event(sl, EV_FENCED, s->now_us);
+	if (sl->state == SLOT_STARTING && phase >= PHASE_READY)
+		slot_event(sl, EV_READY, s->now_us);
+	if (sl->state == SLOT_READY && phase >= PHASE_SERVING) {
+		slot_event(sl, EV_SERVING, s->now_us);
+		start_slot_name(s, sl->number, name, sizeof(name));
+		super_step(s, sl->spawned_us, "%s serves: pid %d, cpu %u%s",
+		    name, (int)sl->child.pid, atomic_load(&b->worker.cpu),
+		    sl->ndeaths > 0 ? ", taken over" : "");
+	}
+}
+
+/* A process that takes too long to start is killed, which counts as a death. */
+static void
+check_start_time(struct super *s, struct slot *sl)
+{
+	char name[96];
+
+	if (sl->state == SLOT_SERVING || sl->kill_why != KILL_NONE ||
+	    s->now_us - sl->spawned_us <
+	    (uint64_t)s->conf.start_timeout_ms * 1000)
+		return;
+	start_slot_name(s, sl->number, name, sizeof(name));
+	super_say(s, "%s does not serve after %d ms: killed", name,
+	    (int)s->conf.start_timeout_ms);
+	sl->kill_why = KILL_SLOW_START;
+	child_kill(&sl->child, SIGKILL);
+}
+
+void
+watch_slots(struct super *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->nslots; i++) {
+		if (s->slot[i].child.pidfd < 0)
+			continue;
+		follow_slot(s, &s->slot[i]);
+		check_start_time(s, &s->slot[i]);
+	}
+}
+
+/* ---- heartbeats ---------------------------------------------------------- */
+
+static void
+check_beat(struct super *s, struct slot *sl)
+{
+	struct slot_worker *w = &s->board->slot[sl->number].worker;
+	uint64_t beat, age;
+	char name[96];
+
+	if (sl->state != SLOT_SERVING || sl->kill_why != KILL_NONE)
+		return;
+	beat = atomic_load(&w->heartbeat_us);
+	age = beat < s->now_us ? s->now_us - beat : 0;
+	if (age < (uint64_t)s->conf.hang_ms * 1000)
+		return;
+	start_slot_name(s, sl->number, name, sizeof(name));
+	super_say(s, "%s: no heartbeat for %d ms: killed", name,
+	    (int)(age / 1000));
+	sl->kill_why = KILL_HANG;
+	child_kill(&sl->child, SIGKILL);
+}
+
+/* A primary that hangs is not killed: workers go on without it. */
+static void
+check_primary_beat(struct super *s)
+{
+	uint32_t beat = atomic_load(&s->board->head.heartbeat);
+
+	if (beat != s->primary_beat) {
+		s->primary_beat = beat;
+		s->primary_beat_us = s->now_us;
+		if (s->primary_hung)
+			super_say(s, "the primary's heart beats again");
+		s->primary_hung = 0;
+	} else if (!s->primary_hung && s->primary.pidfd >= 0 && s->now_us -
+	    s->primary_beat_us > (uint64_t)s->conf.hang_ms * 1000) {
+		s->primary_hung = 1;
+		super_say(s, "the primary hangs: no heartbeat for %d ms",
+		    (int)s->conf.hang_ms);
+	}
+}
+
+void
+watch_beats(struct super *s)
+{
+	uint64_t hang_us = (uint64_t)s->conf.hang_ms * 1000;
+	uint32_t i;
+
+	/*
+	 * We may have been the one that stood still: stopped, starved or
+	 * swapped out. Then others get time to show that they live.
+	 */
+	if (s->now_us - s->checked_us > hang_us / 2) {
+		s->trust_us = s->now_us + hang_us;
+		s->primary_beat_us = s->now_us;
+	}
+	s->checked_us = s->now_us;
+	if (s->now_us < s->trust_us)
+		return;
+	check_primary_beat(s);
+	for (i = 0; i < s->nslots; i++)
+		if (s->slot[i].child.pidfd >= 0)
+			check_beat(s, &s->slot[i]);
+}
+
+/* ---- deaths -------------------------------------------------------------- */
+
+/* Whether a process that ended did so in order. */
+static int
+left_in_order(const struct slot *sl, const struct child_end *end)
+{
+	if (end->code != CLD_EXITED)
+		return 0;
+	/* a service that is done may end with a status of its own */
+	return end->value == 0 || sl->state == SLOT_SERVING;
+}
+
+static void
+tell_death(struct super *s, struct slot *sl, const char *why)
+{
+	char name[96], log[BOARD_PATH + 32];
+
+	start_slot_name(s, sl->number, name, sizeof(name));
+	super_say(s, "%s: pid %d %s", name, (int)atomic_load(
+	    &sl->super->dead_pid), why);
+	if (!sl->gave_up)
+		return;
+	super_say(s, "%s died %u times within %u s: it stays DEAD; starfish "
+	    "restart %u tries again", name, SLOT_DEATHS,
+	    SLOT_DEATHS_US / 1000000, sl->number);
+	if (s->phase != SUPER_WORKERS)
+		return;
+	super_log(s, sl->number, log, sizeof(log));
+	child_log_tail(log);
+	super_fail(s, "%s cannot be started: %s", name, why);
+}
+
+void
+watch_slot_end(struct super *s, struct slot *sl)
+{
+	struct child_end end;
+	pid_t pid = sl->child.pid;
+	char why[sizeof(sl->super->last_death)], name[96];
+	int slow = sl->kill_why == KILL_SLOW_START;
+
+	if (child_reap(&sl->child, &end) < 0)
+		return;
+	slot_death_text(why, sizeof(why), end.code, end.value, sl->kill_why);
+	strlcpy(sl->super->last_death, why, sizeof(sl->super->last_death));
+	rundir_clean_pid(s->board->head.prefix, pid);
+	if (sl->state == SLOT_DRAINING) {
+		slot_event(sl, EV_LEFT, s->now_us);
+		return;
+	}
+	if (left_in_order(sl, &end)) {
+		slot_event(sl, EV_LEFT, s->now_us);
+		start_slot_name(s, sl->number, name, sizeof(name));
+		super_say(s, "%s: pid %d finished, status %d", name, (int)pid,
+		    end.value);
+		return;
+	}
+	slot_event(sl, EV_DIED, s->now_us);
+	if (s->primary_dead)
+		slot_event(sl, EV_GIVEUP, s->now_us);
+	/* a first start that takes too long will not get faster */
+	if (slow && s->phase == SUPER_WORKERS)
+		slot_event(sl, EV_GIVEUP, s->now_us);
+	tell_death(s, sl, why);
+}
+
+void
+watch_primary_end(struct super *s)
+{
+	struct child_end end;
+	char why[64], log[BOARD_PATH + 32], *reason = "";
+
+	if (child_reap(&s->primary, &end) < 0)
+		return;
+	s->primary_dead = 1;
+	slot_death_text(why, sizeof(why), end.code, end.value, KILL_NONE);
+	if (s->phase >= SUPER_STOP_WORKERS)
+		return;
+	if (s->board != NULL) {
+		rundir_clean_pid(s->board->head.prefix, s->primary.pid);
+		reason = s->board->head.why;
+	}
+	if (s->phase == SUPER_SERVING) {
+		super_say(s, "the primary (pid %d) %s: workers go on, but "
+		    "none can be started; down and up again",
+		    (int)s->primary.pid, why);
+		return;
+	}
+	if (reason[0] == '\0') {
+		super_log(s, BOARD_NONE, log, sizeof(log));
+		child_log_tail(log);
+	}
+	super_fail(s, "the primary %s%s%s", why, reason[0] != '\0' ? ": " : "",
+	    reason);
+}

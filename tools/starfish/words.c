@@ -1,0 +1,408 @@
+/*
+ * words: the tables, and the one function that walks them. A verb is a row;
+ * parser, help and error messages take all they know from it.
+ */
+#include "words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+
+/* Options that a verb may have. */
+#define O_NAME		0x01u
+#define O_JSON		0x02u
+#define O_WATCH		0x04u
+#define O_FILE		0x08u
+#define O_DETACH	0x10u
+#define O_READ		(O_NAME | O_JSON | O_WATCH)
+
+enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_OPT, ARG_FILE, ARG_FILE_OPT,
+    ARG_TOPIC_OPT };
+
+struct word {
+	const char *word;
+	enum verb verb;
+	enum arg arg;
+	uint32_t options;	/* O_* */
+	const struct word *next; /* second words; NULL: this is all */
+	const char *help;
+};
+
+static const struct word config_words[] = {
+	{ "check", VERB_CHECK, ARG_FILE, O_JSON, NULL,
+	  "check FILE; say where it is wrong and what is allowed" },
+	{ "show", VERB_SHOW, ARG_FILE_OPT, O_NAME | O_JSON, NULL,
+	  "every option with value, default and range, of FILE or as it runs" },
+	{ NULL }
+};
+
+static const struct word words[] = {
+	{ "up", VERB_UP, ARG_NONE, O_FILE | O_DETACH, NULL,
+	  "start an instance and watch over it until it is told to end" },
+	{ "down", VERB_DOWN, ARG_NONE, O_NAME, NULL,
+	  "end an instance in order; nothing of it is left" },
+	{ "status", VERB_STATUS, ARG_NONE, O_READ, NULL,
+	  "whether all is well; exit status 0 well, 1 degraded, 2 down" },
+	{ "workers", VERB_WORKERS, ARG_NONE, O_READ, NULL,
+	  "who sits in which slot" },
+	{ "ports", VERB_PORTS, ARG_NONE, O_READ, NULL,
+	  "ports, their lanes and addresses" },
+	{ "buckets", VERB_BUCKETS, ARG_NONE, O_READ, NULL,
+	  "which slot owns how many of a group's buckets" },
+	{ "conns", VERB_CONNS, ARG_SLOT_OPT, O_READ, NULL,
+	  "connections, of all slots or of one" },
+	{ "stats", VERB_STATS, ARG_SLOT_OPT, O_READ, NULL,
+	  "counters, of all slots or of one; drops by cause" },
+	{ "events", VERB_EVENTS, ARG_NONE, O_READ, NULL,
+	  "what happened, oldest first; with -w what is new" },
+	{ "config", VERBS, ARG_NONE, 0, config_words,
+	  "check or show a configuration" },
+	{ "restart", VERB_RESTART, ARG_SLOT, O_NAME, NULL,
+	  "start a slot again that died too often" },
+	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
+	  "version, build and layout of shared memory" },
+	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command" },
+	{ NULL }
+};
+
+static const char *const arg_texts[] = {
+	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
+	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
+	[ARG_TOPIC_OPT] = " [COMMAND]"
+};
+
+static const struct {
+	uint32_t option;
+	const char *text, *help;
+} option_texts[] = {
+	{ O_FILE, "-c FILE", "configuration, as config/lab.conf" },
+	{ O_DETACH, "--detach", "return when all serve; go on in background" },
+	{ O_NAME, "-n NAME", "the instance; without it the only one" },
+	{ O_JSON, "--json", "as JSON" },
+	{ O_WATCH, "-w SECONDS", "again and again, at this interval" },
+};
+
+#define NOPTIONS (sizeof(option_texts) / sizeof(option_texts[0]))
+
+/* Names of a table's words for a message. */
+static void
+list_words(const struct word *t, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	for (; t->word != NULL; t++) {
+		strlcat(buf, buf[0] != '\0' ? ", " : "", len);
+		strlcat(buf, t->word, len);
+	}
+}
+
+/* The row that s names, whole or shortened; NULL with a message. */
+static const struct word *
+find_word(const struct word *t, const char *s, char *err, size_t errlen)
+{
+	const struct word *w, *found = NULL;
+	char all[200];
+	uint32_t n = 0;
+
+	for (w = t; w->word != NULL; w++) {
+		if (strcmp(w->word, s) == 0)
+			return w;
+		if (s[0] != '\0' && strncmp(w->word, s, strlen(s)) == 0) {
+			found = w;
+			n++;
+		}
+	}
+	if (n == 1)
+		return found;
+	list_words(t, all, sizeof(all));
+	if (s[0] == '\0')
+		snprintf(err, errlen, "a word is missing: allowed: %s", all);
+	else
+		snprintf(err, errlen, "%s \"%s\": allowed: %s", n > 1 ?
+		    "not clear:" : "no such command:", s, all);
+	return NULL;
+}
+
+static int
+parse_watch(const char *s, struct request *rq)
+{
+	char *end;
+	double v;
+
+	v = strtod(s, &end);
+	if (s[0] == '\0' || *end != '\0' || !(v >= 0.1 && v <= 86400))
+		return -EINVAL;
+	rq->watch_ms = (uint32_t)(v * 1000);
+	return 0;
+}
+
+struct parse {
+	int argc;
+	char *const *argv;
+	int at;			/* next argument */
+	const char *args[4];	/* words that are no options */
+	int nargs;
+	uint32_t options;	/* seen, O_* */
+	char *err;
+	size_t errlen;
+};
+
+/* The value of an option: the rest of the argument, or the next one. */
+static const char *
+option_value(struct parse *p, const char *opt, const char *rest)
+{
+	if (rest[0] == '=')
+		rest++;
+	if (rest[0] != '\0')
+		return rest;
+	if (p->at < p->argc)
+		return p->argv[p->at++];
+	snprintf(p->err, p->errlen, "%s: its value is missing", opt);
+	return NULL;
+}
+
+static int
+parse_option(struct parse *p, const char *a, struct request *rq)
+{
+	const char *v;
+
+	if (strcmp(a, "--json") == 0) {
+		rq->json = 1;
+		p->options |= O_JSON;
+		return 0;
+	}
+	if (strcmp(a, "--detach") == 0) {
+		rq->detach = 1;
+		p->options |= O_DETACH;
+		return 0;
+	}
+	if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
+		rq->help = 1;
+		return 0;
+	}
+	if (strcmp(a, "--version") == 0) {
+		p->args[p->nargs++] = "version";
+		return 0;
+	}
+	if (strncmp(a, "--", 2) == 0 || strchr("cnw", a[1]) == NULL) {
+		snprintf(p->err, p->errlen, "no such option: \"%s\"", a);
+		return -EINVAL;
+	}
+	v = option_value(p, a, a + 2);
+	if (v == NULL)
+		return -EINVAL;
+	switch (a[1]) {
+	case 'c':
+		rq->file = v;
+		p->options |= O_FILE;
+		return 0;
+	case 'n':
+		rq->name = v;
+		p->options |= O_NAME;
+		return 0;
+	}
+	p->options |= O_WATCH;
+	if (parse_watch(v, rq) == 0)
+		return 0;
+	snprintf(p->err, p->errlen, "-w %s: allowed 0.1 to 86400 seconds", v);
+	return -EINVAL;
+}
+
+static int
+parse_all(struct parse *p, struct request *rq)
+{
+	const char *a;
+	int err;
+
+	while (p->at < p->argc) {
+		a = p->argv[p->at++];
+		if (p->nargs == 4) {
+			snprintf(p->err, p->errlen, "too many words: \"%s\"",
+			    a);
+			return -EINVAL;
+		}
+		if (a[0] == '-' && a[1] != '\0') {
+			err = parse_option(p, a, rq);
+			if (err < 0)
+				return err;
+		} else {
+			p->args[p->nargs++] = a;
+		}
+	}
+	return 0;
+}
+
+/* What follows the verb. */
+static int
+parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
+{
+	const char *s = at < p->nargs ? p->args[at] : NULL, *bad;
+	int max = w->arg == ARG_TOPIC_OPT ? 2 : w->arg != ARG_NONE;
+
+	if (p->nargs - at > max) {
+		snprintf(p->err, p->errlen, "%s: too many words: \"%s\"",
+		    words_name(w->verb), p->args[at + max]);
+		return -EINVAL;
+	}
+	if (s == NULL) {
+		if (w->arg != ARG_SLOT && w->arg != ARG_FILE)
+			return 0;
+		snprintf(p->err, p->errlen, "%s: missing:%s",
+		    words_name(w->verb), arg_texts[w->arg]);
+		return -EINVAL;
+	}
+	switch (w->arg) {
+	case ARG_SLOT:
+	case ARG_SLOT_OPT:
+		rq->slot = (uint32_t)strtonum(s, 0, BOARD_SLOTS - 1, &bad);
+		if (bad == NULL)
+			return 0;
+		snprintf(p->err, p->errlen, "%s: SLOT \"%s\": allowed 0 to %u",
+		    words_name(w->verb), s, BOARD_SLOTS - 1);
+		return -EINVAL;
+	case ARG_FILE:
+	case ARG_FILE_OPT:
+		rq->file = s;
+		return 0;
+	default:
+		rq->topic = s;
+		return 0;
+	}
+}
+
+int
+words_parse(int argc, char *const argv[], struct request *rq, char *err,
+    size_t errlen)
+{
+	struct parse p = { .argc = argc, .argv = argv, .err = err,
+	    .errlen = errlen };
+	const struct word *w;
+	uint32_t i;
+	int at = 1;
+
+	memset(rq, 0, sizeof(*rq));
+	rq->verb = VERB_HELP;
+	rq->slot = BOARD_NONE;
+	if (parse_all(&p, rq) < 0)
+		return -EINVAL;
+	if (p.nargs == 0) {
+		if (rq->help)
+			return 0;
+		find_word(words, "", err, errlen);
+		return -EINVAL;
+	}
+	w = find_word(words, p.args[0], err, errlen);
+	if (w != NULL && w->next != NULL) {
+		if (rq->help && p.nargs == 1) {
+			rq->topic = w->word;
+			return 0;
+		}
+		w = find_word(w->next, p.nargs > 1 ? p.args[1] : "", err,
+		    errlen);
+		at = 2;
+	}
+	if (w == NULL)
+		return -EINVAL;
+	rq->verb = w->verb;
+	if (rq->help) {
+		rq->verb = VERB_HELP;
+		rq->topic = p.args[0];
+		return 0;
+	}
+	for (i = 0; i < NOPTIONS; i++)
+		if (p.options & ~w->options & option_texts[i].option) {
+			snprintf(err, errlen, "%s: %s is not for this command",
+			    words_name(w->verb), option_texts[i].text);
+			return -EINVAL;
+		}
+	if (rq->verb == VERB_UP && rq->file == NULL) {
+		snprintf(err, errlen, "up: missing: -c FILE");
+		return -EINVAL;
+	}
+	return parse_arg(&p, w, at, rq);
+}
+
+const char *
+words_name(enum verb v)
+{
+	const struct word *w;
+
+	if (v == VERB_CHECK)
+		return "config check";
+	if (v == VERB_SHOW)
+		return "config show";
+	for (w = words; w->word != NULL; w++)
+		if (w->verb == v)
+			return w->word;
+	return "starfish";
+}
+
+/* One row, as "starfish stats [SLOT] [-n NAME] ...". */
+static void
+help_row(const struct word *w, const char *before, FILE *out)
+{
+	uint32_t i;
+
+	fprintf(out, "starfish %s%s%s", before, w->word, arg_texts[w->arg]);
+	for (i = 0; i < NOPTIONS; i++)
+		if (w->options & option_texts[i].option)
+			fprintf(out, i == 0 ? " %s" : " [%s]",
+			    option_texts[i].text);
+	fprintf(out, "\n    %s\n", w->help);
+}
+
+static void
+help_all(FILE *out)
+{
+	const struct word *w, *n;
+	char name[32];
+
+	fprintf(out, "usage: starfish COMMAND [OPTIONS]\n\n");
+	for (w = words; w->word != NULL; w++) {
+		if (w->next == NULL) {
+			snprintf(name, sizeof(name), "%s%s", w->word,
+			    arg_texts[w->arg]);
+			fprintf(out, "  %-20s %s\n", name, w->help);
+			continue;
+		}
+		for (n = w->next; n->word != NULL; n++) {
+			snprintf(name, sizeof(name), "%s %s%s", w->word,
+			    n->word, arg_texts[n->arg]);
+			fprintf(out, "  %-20s %s\n", name, n->help);
+		}
+	}
+	fprintf(out, "\nstarfish help COMMAND says more. Commands may be "
+	    "shortened.\n");
+}
+
+int
+words_help(const char *topic, FILE *out)
+{
+	const struct word *w, *n;
+	char err[256], before[32];
+	uint32_t i, seen = 0;
+
+	if (topic == NULL) {
+		help_all(out);
+		return 0;
+	}
+	w = find_word(words, topic, err, sizeof(err));
+	if (w == NULL)
+		return -ENOENT;
+	if (w->next == NULL) {
+		help_row(w, "", out);
+		seen = w->options;
+	}
+	snprintf(before, sizeof(before), "%s ", w->word);
+	for (n = w->next; n != NULL && n->word != NULL; n++) {
+		help_row(n, before, out);
+		seen |= n->options;
+	}
+	for (i = 0; i < NOPTIONS; i++)
+		if (seen & option_texts[i].option)
+			fprintf(out, "  %-12s %s\n", option_texts[i].text,
+			    option_texts[i].help);
+	return 0;
+}

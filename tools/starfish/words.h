@@ -1,0 +1,58 @@
+/*
+ * words: the command line as tables of words.
+ */
+#ifndef STARFISH_WORDS_H
+#define STARFISH_WORDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../../common/board.h"
+
+enum verb {
+	VERB_UP,
+	VERB_DOWN,
+	VERB_STATUS,
+	VERB_WORKERS,
+	VERB_PORTS,
+	VERB_BUCKETS,
+	VERB_CONNS,
+	VERB_STATS,
+	VERB_EVENTS,
+	VERB_CHECK,		/* config check */
+	VERB_SHOW,		/* config show */
+	VERB_RESTART,
+	VERB_VERSION,
+	VERB_HELP,
+	VERBS
+};
+
+/* What a command line asks for. */
+struct request {
+	enum verb verb;
+	const char *name;	/* -n; NULL: the only instance */
+	const char *file;	/* -c, or the FILE of config; NULL: none */
+	const char *topic;	/* help of this word; NULL: of all */
+	uint32_t slot;		/* BOARD_NONE: all */
+	uint32_t watch_ms;	/* -w; 0: once */
+	uint8_t json;
+	uint8_t detach;
+	uint8_t help;		/* --help: show the verb's help instead */
+};
+
+/*
+ * Read a command line without its program name. A word may be shortened as
+ * long as it is clear. 0, or -EINVAL with what is wrong, and what is allowed,
+ * in err. The strings of rq are those of argv.
+ */
+int	words_parse(int argc, char *const argv[], struct request *rq,
+	    char *err, size_t errlen);
+
+/* Show what the command does, or of one word; 0, or -ENOENT no such word. */
+int	words_help(const char *topic, FILE *out);
+
+/* The word of a verb, as "config check". */
+const char *words_name(enum verb v);
+
+#endif

@@ -1,0 +1,110 @@
+# Targets that run things; included by the Makefile.
+
+# what the build and the tests need, by Debian's names; a test of presence
+DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libjansson-dev \
+	  libbsd-dev check libmd-dev zlib1g-dev node-llhttp libpcap-dev \
+	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libxdp-dev \
+	  libbpf-dev libmnl-dev dwarves media-types iproute2 iputils-ping procps python3 \
+	  curl jq apache2-utils wrk nginx-light clang libclang-rt-14-dev \
+	  valgrind binutils
+
+deps:
+	@missing=; for p in $(DEPS); do \
+	    dpkg-query -W -f '$${Status}' $$p 2>/dev/null | \
+	    grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" -ne 0 ]; then \
+	    echo "make deps: missing packages:$$missing" >&2; \
+	    echo "make deps: run as root: apt-get install$$missing" >&2; \
+	    exit 1; fi; \
+	echo "installing:$$missing"; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+
+# build with all cores when make was called without -j
+JOBS	:= $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+run: deps
+	@$(MAKE) --no-print-directory $(JOBS) progs
+	@tools/run.sh $(BUILD)
+
+check: deps
+	@$(MAKE) --no-print-directory $(JOBS) progs $(UNIT_BIN) $(BUILD)/test/sim
+	@tests/check.sh $(BUILD)
+
+tidy: deps
+	@tools/tidy
+
+# ---- simulator -----------------------------------------------------------
+SEEDS	?= 500
+$(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNET)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz -lpthread
+
+sim: $(BUILD)/test/sim
+	$(BUILD)/test/sim --seeds 1-$(SEEDS) -j $$(nproc)
+
+# ---- sanitizers: the pure parts and their tests, in a tree of their own ---
+ASAN	= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	  -fno-omit-frame-pointer
+asan: deps
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/asan \
+	    OPT="-O1 -g $(ASAN)" unit
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/asan \
+	    OPT="-O1 -g $(ASAN)" SEEDS=100 sim
+
+# ---- fuzzing -------------------------------------------------------------
+FUZZ_SECONDS ?= 60
+FUZZ	= $(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC))
+FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined \
+	  -fno-sanitize-recover=undefined
+FUZZ_BUILD = $(BUILD)/fuzz
+$(FUZZ_BUILD)/fuzz/%: $(FUZZ_BUILD)/obj/tests/fuzz/%.o \
+	    $(FUZZ_BUILD)/lib/libstarfish-net.a
+	@mkdir -p $(@D)
+	clang -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lbsd -lmd -lz
+
+fuzz: deps
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(FUZZ_BUILD) CC=clang \
+	    OPT="-O1 -g $(FUZZ_FLAGS)" FUZZ_BUILD=$(FUZZ_BUILD) \
+	    $(FUZZ:%=$(FUZZ_BUILD)/fuzz/%)
+	@tests/run-fuzz.sh $(FUZZ_BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+# ---- system tests and benchmarks ------------------------------------------
+TEST	?=
+system: deps
+	@$(MAKE) --no-print-directory $(JOBS) progs
+	@BUILD=$(BUILD) tests/system/run $(TEST)
+
+ONLY	?=
+RECORD	?=
+
+# ---- installation ----------------------------------------------------------
+install: progs
+	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/pkgconfig \
+	    $(DESTDIR)$(prefix)/include/starfish \
+	    $(DESTDIR)$(prefix)/share/doc/starfish \
+	    $(DESTDIR)$(prefix)/share/starfish
+	install -m 755 $(BINS) $(DESTDIR)$(prefix)/bin/
+	install -m 644 $(LIBNET) $(BUILD)/lib/libstarfish.a \
+	    $(DESTDIR)$(prefix)/lib/
+	for d in common secondary/net secondary/svc; do \
+	    install -d $(DESTDIR)$(prefix)/include/starfish/$$d && \
+	    install -m 644 $$d/*.h $(DESTDIR)$(prefix)/include/starfish/$$d/ \
+	    || exit 1; done
+	install -m 644 common/counters.def \
+	    $(DESTDIR)$(prefix)/include/starfish/common/
+	cp -R config/*.conf config/www $(DESTDIR)$(prefix)/share/starfish/
+	install -m 644 README.md LICENSE $(DESTDIR)$(prefix)/share/doc/starfish/
+	sed -e 's|@prefix@|$(prefix)|; s|@version@|$(VERSION)|' \
+	    tools/starfish.pc.in \
+	    > $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc
+
+uninstall:
+	rm -f $(BINS:$(BUILD)/bin/%=$(DESTDIR)$(prefix)/bin/%) \
+	    $(DESTDIR)$(prefix)/lib/libstarfish-net.a \
+	    $(DESTDIR)$(prefix)/lib/libstarfish.a \
+	    $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc
+	rm -rf $(DESTDIR)$(prefix)/include/starfish \
+	    $(DESTDIR)$(prefix)/share/starfish \
+	    $(DESTDIR)$(prefix)/share/doc/starfish
