@@ -256,7 +256,7 @@ board_event(struct board_events *ev, uint32_t slot, uint32_t level,
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	/* pairs with the readers' acquire: the event is whole before it counts */
+	/* pairs with the readers' acquire: it is whole before it counts */
 	atomic_store_explicit(&ev->n, n + 1, memory_order_release);
 }
 

@@ -221,7 +221,8 @@ struct tcp_ext {
 	uint32_t w_est;		/* bytes */
 	uint32_t acked;		/* bytes not yet turned into growth */
 	uint8_t epoch;		/* epoch_ms counts */
-	uint8_t pad2[3];
+	uint8_t undo_sent;	/* undo_ts counts */
+	uint8_t pad2[2];
 	struct tcp_seg own[TCP_EXT_SEGS];
 };
 

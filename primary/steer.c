@@ -222,7 +222,7 @@ start_plain(struct primary *p, uint32_t i)
 
 	maps[i] = calloc(1, sizeof(*maps[i]));
 	if (maps[i] == NULL)
-		return;		/* spread_start() refuses, a NIC keeps its own */
+		return;		/* spread_start() refuses; a NIC has its own */
 	fill_map(p, i);
 	if (p->port[i].reta_size == 0)
 		return;

@@ -150,6 +150,7 @@ ip4(struct prog *g)
 	mov(g, BPF_REG_8, BPF_REG_0);
 	alu_imm(g, BPF_AND, BPF_REG_8, 15);
 	alu_imm(g, BPF_LSH, BPF_REG_8, 2);
+	out_if(g, BPF_JLT, BPF_REG_8, 20);
 	mov_imm(g, BPF_REG_2, AT_IP4_ADDRS);
 	load_bytes(g, TUPLE, 8);
 	mov(g, BPF_REG_2, BPF_REG_8);

@@ -56,7 +56,7 @@ free_records(struct net *n)
 		}
 		r->wslot = WHEEL_NONE;
 		r->fnext = n->tw_free;
-		n->tw_free = i;
+		n->tw_free = s->conns + i;
 	}
 }
 
@@ -255,6 +255,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 	if (now_us < a->now)
 		now_us = a->now;
 	net_setup(n, c, env, a, now_us);
+	atomic_store_explicit(&a->now, now_us, memory_order_relaxed);
 	n->tx_mark = 1;		/* the dead process's frames: not done yet */
 	for (i = 0; i < a->shape.small + a->shape.chunks; i++)
 		chunk_at(n, i)->used &= (uint16_t)~HELD;

@@ -19,8 +19,8 @@
 
 #define NEIGH_INDEX	2048u	/* slots of the neighbour index */
 #define NEIGH_MAX	1024u	/* most neighbour records */
-#define NEIGH_HOLD	64u	/* frames that wait for neighbours, in all */
-#define NEIGH_HOLD_EACH	8u	/* and for one */
+#define NEIGH_HOLD	256u	/* frames that wait for neighbours, in all */
+#define NEIGH_HOLD_EACH	128u	/* and for one */
 
 /* A port, prepared for the hot path. */
 struct net_port {

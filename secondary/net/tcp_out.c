@@ -73,8 +73,9 @@ static void
 note_resent(struct net *n, struct conn *c, struct tcp_ext *x,
     struct seg_it *it)
 {
-	if (x->undo_ts == 0)
-		x->undo_ts = (tcp_now_ms(n) + c->ts_off) | 1;
+	if (x->undo_sent == 0)
+		x->undo_ts = tcp_now_ms(n) + c->ts_off;
+	x->undo_sent = 1;
 	if ((it->s->flags & SEG_LOST) != 0)
 		x->lost -= it->s->end - it->start;
 	it->s->flags = SEG_RETX;

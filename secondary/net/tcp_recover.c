@@ -16,7 +16,7 @@ tcp_recovery_enter(struct net *n, struct conn *c, struct tcp_ext *x,
 		x->undo_ssthresh = x->ssthresh;
 		x->undo_una = c->snd_una;
 		x->undo_retrans = 0;
-		x->undo_ts = 0;
+		x->undo_sent = 0;
 		x->ssthresh = tcp_cc(x)->ssthresh(n, c, x);
 		if ((c->flags & TF_ECN) != 0)
 			c->flags |= TF_CWR;
@@ -63,8 +63,9 @@ spurious(const struct conn *c, const struct tcp_ext *x,
 {
 	if (x->undo_cwnd == 0)
 		return false;
-	/* Eifel, RFC 3522: it echoes a time before we sent again */
-	if (r->acked != 0 && x->undo_ts != 0 && s->ts &&
+	/* Eifel, RFC 3522 §3.2: it acknowledges what was sent again, and
+	 * echoes a time before that */
+	if (r->acked != 0 && r->retx && x->undo_sent != 0 && s->ts &&
 	    (c->flags & TF_TS) != 0 && seq_lt(s->tsecr, x->undo_ts))
 		return true;
 	/* RFC 5682 §3: after a timeout, and before all was sent again, the
@@ -73,7 +74,7 @@ spurious(const struct conn *c, const struct tcp_ext *x,
 	    (c->flags & TF_SACK) != 0 && !r->retx)
 		return true;
 	/* RFC 2883: each one sent again was reported as a duplicate */
-	return r->dsack && x->undo_ts != 0 && x->undo_retrans == 0;
+	return r->dsack && x->undo_sent != 0 && x->undo_retrans == 0;
 }
 
 /* RFC 6937 §3.1, in bytes. */
@@ -132,11 +133,11 @@ tcp_recovery_ack(struct net *n, struct conn *c, struct tcp_ext *x,
 		prr(c, x, r);
 		return;
 	}
-	/* after a timeout: slow start (RFC 5681 §3.1) over what is lost */
-	if (r->acked != 0 || r->delivered != 0) {
-		if (r->retx)
-			x->frto = 0;
-		c->cwnd = min_u32(c->cwnd + max_u32(r->acked, r->delivered),
-		    max_u32(x->ssthresh, 2u * c->mss));
-	}
+	/* after a timeout: slow start over what is lost (RFC 5681 §3.1), by
+	 * two segments an ACK at most (RFC 3465 §2.3), however much it says
+	 * of what had arrived before */
+	if (r->retx)
+		x->frto = 0;
+	c->cwnd = min_u32(c->cwnd + min_u32(max_u32(r->acked, r->delivered),
+	    2u * c->mss), max_u32(x->ssthresh, 2u * c->mss));
 }

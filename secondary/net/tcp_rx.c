@@ -146,6 +146,11 @@ tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr)
 	uint16_t echo = (uint16_t)(tsecr - c->ts_off);
 	uint32_t max = min_u32(n->conf.rcvbuf_max >> 10, UINT16_MAX);
 
+	/* one connection must not promise more than a quarter of all buffers
+	 * can hold */
+	if (n->conf.rx_hold_max != 0)
+		max = min_u32(max, n->conf.rx_hold_max * (FRAME_BYTES >> 10) /
+		    4);
 	if ((int16_t)(echo - c->rcv_mark_ms) <= 0)
 		return;
 	if (c->rcv_nxt - c->rcv_mark > rcvbuf(c) - rcvbuf(c) / 4 &&

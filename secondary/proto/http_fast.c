@@ -14,7 +14,7 @@
 			BIT(FIELD_TRANSFER_ENCODING) | BIT(FIELD_EXPECT))
 
 /* Path and query that start at s; returns the blank behind them or NULL. */
-static const char *
+static inline const char *
 fast_target(struct http_req *r, const char *s, const char *end, uint32_t most)
 {
 	const char *start = s;
@@ -26,7 +26,7 @@ fast_target(struct http_req *r, const char *s, const char *end, uint32_t most)
 		if (end - s < 2 || s[1] == '/' || s[1] == '.')
 			return NULL;
 		s++;
-		while (s < end && (http_is_lex(*s, LEX_PLAIN) || *s == '.'))
+		while (s < end && http_is_lex(*s, LEX_PLAIN | LEX_DOT))
 			s++;
 		if (s == end)
 			return NULL;
@@ -48,7 +48,41 @@ fast_target(struct http_req *r, const char *s, const char *end, uint32_t most)
 	return s;
 }
 
-/* The fields that start at s; returns what follows the blank line or NULL. */
+/*
+ * A first line "Host: name[:port]" at s, as nearly all clients send it, read
+ * and judged in one go. Returns what follows it; s: it is something else.
+ */
+static inline const char *
+fast_host(struct http_req *r, const char *s, const char *end)
+{
+	const char *v = s + 6, *stop;
+	uint32_t port = 0;
+
+	if (end - s < 8 || !http_is_host(s) || s[4] != ':' || s[5] != ' ')
+		return s;
+	for (stop = v; stop < end && http_is_lex(*stop, LEX_HOST); stop++)
+		;
+	if (stop == v)
+		return s;
+	r->field[FIELD_HOST].p = v;
+	if (stop < end && *stop == ':') {
+		for (stop++; stop < end && *stop >= '0' && *stop <= '9' &&
+		    port <= 65535; stop++)
+			port = port * 10 + (uint32_t)(*stop - '0');
+		if (port > 65535)
+			return s;
+	}
+	if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n')
+		return s;
+	r->field[FIELD_HOST].n = (uint32_t)(stop - v);
+	r->have = BIT(FIELD_HOST);
+	return stop + 2;
+}
+
+/*
+ * The other fields, from s on; *most lines are allowed. Returns what follows
+ * the blank line or NULL.
+ */
 static const char *
 fast_fields(struct http_req *r, const char *s, const char *end, uint32_t most)
 {
@@ -75,6 +109,8 @@ fast_fields(struct http_req *r, const char *s, const char *end, uint32_t most)
 			if (NOT_PLAIN & BIT(f))
 				return NULL;
 			http_field_take(r, f, http_trim(s, stop));
+			if (f == FIELD_HOST && !http_host_ok(&r->field[f]))
+				return NULL;
 		}
 		s = stop + 2;
 	}
@@ -85,7 +121,7 @@ uint32_t
 http_fast(struct http_req *r, const char *p, uint32_t n,
     const struct http_limits *limits)
 {
-	const char *end = p + n, *s;
+	const char *end = p + n, *s, *rest;
 
 	if (n < sizeof("GET / HTTP/1.1\r\n") - 1)
 		return 0;
@@ -107,13 +143,16 @@ http_fast(struct http_req *r, const char *p, uint32_t n,
 		return 0;
 	s += 11;
 	r->fields.p = s;
-	s = fast_fields(r, s, end, limits->fields);
-	if (s == NULL)
+	rest = fast_host(r, s, end);
+	if (end - rest >= 2 && rest[0] == '\r' && rest[1] == '\n' &&
+	    limits->fields > 0)
+		s = rest + 2;
+	else
+		s = fast_fields(r, rest, end, limits->fields - (rest != s));
+	if (s == NULL || !(r->have & BIT(FIELD_HOST)) ||
+	    (r->twice & BIT(FIELD_HOST)))
 		return 0;
 	r->fields.n = (uint32_t)(s - 2 - r->fields.p);
-	if (!(r->have & BIT(FIELD_HOST)) || (r->twice & BIT(FIELD_HOST)) ||
-	    !http_host_ok(&r->field[FIELD_HOST]))
-		return 0;
 	if (!(r->flags & REQ_CLOSE))
 		r->flags |= REQ_KEEPALIVE;
 	r->head_len = (uint32_t)(s - p);

@@ -17,7 +17,7 @@ const uint8_t http_lex[256] = {
 	['!'] = ALL, ['"'] = U, ['#'] = T, ['$'] = ALL, ['%'] = T | U,
 	['&'] = ALL, ['\''] = ALL, ['('] = U | P | H, [')'] = U | P | H,
 	['*'] = ALL, ['+'] = ALL, [','] = U | P | H, ['-'] = ALL,
-	['.'] = T | U | H, ['/'] = U, [':'] = U | P, [';'] = U | P | H,
+	['.'] = T | U | H | LEX_DOT, ['/'] = U, [':'] = U | P, [';'] = U | P | H,
 	['<'] = U, ['='] = U | P | H, ['>'] = U, ['?'] = U, ['@'] = U | P,
 	['['] = U, ['\\'] = U, [']'] = U, ['^'] = T | U, ['_'] = ALL,
 	['`'] = T | U, ['{'] = U, ['|'] = T | U, ['}'] = U, ['~'] = ALL,
@@ -43,14 +43,14 @@ http_is(const struct http_slice *s, const char *word)
 	return word[i] == '\0';
 }
 
+/* The fields whose names have n bytes are a few at most. */
 enum http_field
 http_field_id(const char *name, uint32_t n)
 {
 	static const struct {
 		char name[20];
 		uint8_t len, id;
-	} known[FIELDS] = {
-		{ "host", 4, FIELD_HOST },
+	} known[] = {
 		{ "range", 5, FIELD_RANGE },
 		{ "expect", 6, FIELD_EXPECT },
 		{ "if-match", 8, FIELD_IF_MATCH },
@@ -63,17 +63,20 @@ http_field_id(const char *name, uint32_t n)
 		{ "transfer-encoding", 17, FIELD_TRANSFER_ENCODING },
 		{ "if-unmodified-since", 19, FIELD_IF_UNMODIFIED_SINCE },
 	};
-	/* First row of each length, so that most names are one look. */
+	/* First row of each length, and one more: most names are one look. */
 	static const uint8_t first[20] = {
-		[4] = 1, [5] = 2, [6] = 3, [8] = 4, [10] = 6, [12] = 7,
-		[13] = 8, [14] = 9, [17] = 10, [19] = 12
+		[5] = 1, [6] = 2, [8] = 3, [10] = 5, [12] = 6, [13] = 7,
+		[14] = 8, [17] = 9, [19] = 11
 	};
 	struct http_slice s = { name, n };
 	uint32_t i;
 
+	if (n == 4)
+		return http_is_host(name) ? FIELD_HOST : FIELDS;
 	if (n >= sizeof(first) || first[n] == 0)
 		return FIELDS;
-	for (i = first[n] - 1u; i < FIELDS && known[i].len == n; i++) {
+	for (i = first[n] - 1u; i < sizeof(known) / sizeof(known[0]) &&
+	    known[i].len == n; i++) {
 		if ((name[0] | 0x20) == known[i].name[0] &&
 		    http_is(&s, known[i].name))
 			return (enum http_field)known[i].id;
@@ -115,31 +118,29 @@ ip_literal(const struct http_slice *h)
 bool
 http_host_ok(const struct http_slice *h)
 {
-	uint32_t i = 0, port = 0;
+	const char *s = h->p, *end = h->p + h->n;
+	uint32_t port = 0;
 
-	if (h->n > 0 && h->p[0] == '[') {
-		i = ip_literal(h);
-	} else {
-		for (; i < h->n; i++) {
-			if (http_is_lex(h->p[i], LEX_HOST))
-				continue;
-			if (h->p[i] != '%' || h->n - i < 3 ||
-			    !http_is_lex(h->p[i + 1], LEX_HEX) ||
-			    !http_is_lex(h->p[i + 2], LEX_HEX))
-				break;
-			i += 2;
-		}
+	if (h->n > 0 && *s == '[')
+		s += ip_literal(h);
+	/* The byte behind ends this at the latest. */
+	for (; h->p[0] != '['; s += 3) {
+		while (http_is_lex(*s, LEX_HOST))
+			s++;
+		if (end - s < 3 || *s != '%' ||
+		    !http_is_lex(s[1], LEX_HEX) || !http_is_lex(s[2], LEX_HEX))
+			break;
 	}
-	if (i == 0)
+	if (s == h->p)
 		return false;
-	if (i == h->n)
+	if (s == end)
 		return true;
-	if (h->p[i++] != ':')
+	if (*s++ != ':')
 		return false;
-	for (; i < h->n; i++) {
-		if (h->p[i] < '0' || h->p[i] > '9')
+	for (; s < end; s++) {
+		if (*s < '0' || *s > '9')
 			return false;
-		port = port * 10 + (uint32_t)(h->p[i] - '0');
+		port = port * 10 + (uint32_t)(*s - '0');
 		if (port > 65535)
 			return false;
 	}

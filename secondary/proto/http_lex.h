@@ -15,6 +15,7 @@
 #define LEX_PLAIN	0x04u	/* of a path, and needs no second look */
 #define LEX_HOST	0x08u	/* of a registered name (RFC 3986, 3.2.2) */
 #define LEX_HEX		0x10u
+#define LEX_DOT		0x20u	/* the dot itself */
 
 extern const uint8_t http_lex[256];
 
@@ -74,6 +75,17 @@ http_value_end(const char *s, const char *end)
 	return *s == '\r' && end - s >= 2 && s[1] == '\n' ? s : NULL;
 }
 
+/* Whether the four bytes at s are "host", in any letter case. */
+static inline bool
+http_is_host(const char *s)
+{
+	uint32_t v, host;
+
+	memcpy(&v, s, 4);
+	memcpy(&host, "host", 4);
+	return (v | 0x20202020u) == host;
+}
+
 /* The bytes from s to end without blanks at either side. */
 static inline struct http_slice
 http_trim(const char *s, const char *end)
@@ -89,7 +101,11 @@ http_trim(const char *s, const char *end)
 	return v;
 }
 
-/* Whether a Host field's value is allowed (RFC 9110, 7.2), and not empty. */
+/*
+ * Whether a Host field's value is allowed (RFC 9110, 7.2), and not empty. The
+ * byte behind it can be read and is not of LEX_HOST: a value ends before
+ * a blank, CR, '/' or '?'.
+ */
 bool	http_host_ok(const struct http_slice *host);
 
 /* Take a field into r: its place, and what it means by itself. */

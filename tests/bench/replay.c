@@ -9,8 +9,11 @@
  *
  *	valgrind --tool=callgrind --toggle-collect=measured_turn replay ...
  *
- *	replay -r ROOT -u PATH [-c CONNS] [-n REQUESTS] [-P DEPTH] [-1] [-t|-m]
+ *	replay -r ROOT -o IMAGE
+ *	replay -i IMAGE -u PATH [-c CONNS] [-n REQUESTS] [-P DEPTH] [-1] [-t|-m]
  *
+ * -o  only make a file cache's image of ROOT (valgrind lacks a system call
+ *     that this takes)
  * -P  requests in one segment, answered before the next are sent
  * -1  one request per connection
  * -t  say how fast it went (natively)
@@ -63,7 +66,7 @@ struct peer {
 
 struct bench {
 	/* what is asked */
-	const char *root, *path;
+	const char *root, *image, *path;
 	uint32_t conns, depth;
 	uint64_t requests;
 	bool one;
@@ -196,7 +199,7 @@ default_options(const struct optgroup *g)
 			memcpy(at, &(int32_t){ (int32_t)o->def }, 4);
 			break;
 		case OPT_ROOT:
-			snprintf((char *)at, OPT_STRLEN, "%s", b.root);
+			snprintf((char *)at, OPT_STRLEN, "/");
 			break;
 		case OPT_STRINGS:
 			list = (struct opt_list *)(void *)at;
@@ -233,15 +236,37 @@ find_service(void)
 	b.svc.seed = 1;
 }
 
+/* Write the image of the document root to a file. */
+static void
+save_image(void)
+{
+	char why[512] = "";
+	size_t len;
+	void *mem;
+	FILE *f;
+
+	if (fcache_measure(b.root, &len, why, sizeof(why)) < 0)
+		errx(1, "%s: %s", b.root, why);
+	mem = zeroed(len);
+	if (fcache_build(mem, len, b.root, "/etc/mime.types", why,
+	    sizeof(why)) < 0)
+		errx(1, "%s: %s", b.root, why);
+	f = fopen(b.image, "w");
+	if (f == NULL || fwrite(mem, 1, len, f) != len || fclose(f) != 0)
+		err(1, "%s", b.image);
+}
+
 /* Frames, arena and files in one mapping, as refs and offsets ask. */
 static void
 make_memory(size_t *arena_off, size_t *arena_len)
 {
-	char why[512] = "";
 	size_t files_off, files_len, total;
+	FILE *f = fopen(b.image, "r");
 
-	if (fcache_measure(b.root, &files_len, why, sizeof(why)) < 0)
-		errx(1, "%s: %s", b.root, why);
+	if (f == NULL || fseek(f, 0, SEEK_END) < 0)
+		err(1, "%s", b.image);
+	files_len = (size_t)ftell(f);
+	rewind(f);
 	*arena_len = arena_size(&b.conf.shape);
 	if (*arena_len == 0)
 		errx(1, "arena_size");
@@ -253,9 +278,10 @@ make_memory(size_t *arena_off, size_t *arena_len)
 	if (b.mem == MAP_FAILED)
 		err(1, "mmap of %zu bytes", total);
 	b.files = (struct fcache *)(void *)(b.mem + files_off);
-	if (fcache_build(b.files, files_len, b.root, "/etc/mime.types", why,
-	    sizeof(why)) < 0)
-		errx(1, "%s: %s", b.root, why);
+	if (fread(b.files, 1, files_len, f) != files_len ||
+	    fcache_check(b.files, files_len) < 0)
+		errx(1, "%s: not an image", b.image);
+	fclose(f);
 }
 
 static void
@@ -482,27 +508,39 @@ client_send(void)
 	}
 }
 
+/* Bytes of the frame from position skip on, at most len, wherever they lie. */
+static uint32_t
+frame_bytes(const struct pkt *p, uint32_t skip, uint8_t *buf, uint32_t len)
+{
+	const uint8_t *from = pkt_data(p) + skip;
+	uint32_t i, n, got = 0, have = p->len - skip;
+
+	for (i = 0; got < len; i++) {
+		n = have < len - got ? have : len - got;
+		memcpy(buf + got, from, n);
+		got += n;
+		if (i == p->nfrag)
+			break;
+		from = b.mem + p->frag[i].off;
+		have = p->frag[i].len;
+	}
+	return got;
+}
+
 /* The first answer's head says how long all of them are. */
 static void
-learn(const uint8_t *payload, uint32_t len)
+learn(const struct pkt *p, uint32_t skip)
 {
-	const uint8_t *head_end;
-	char text[1024];
-	const char *f;
+	char text[1024], *end, *f;
 
-	if (len < 12 || memcmp(payload, "HTTP/1.1 200", 12) != 0)
-		errx(1, "first answer: %.*s", (int)(len < 60 ? len : 60),
-		    payload);
-	head_end = memmem(payload, len, "\r\n\r\n", 4);
-	if (head_end == NULL)
-		errx(1, "the first answer's head is not in one piece");
-	snprintf(text, sizeof(text), "%.*s", (int)(head_end - payload + 2),
-	    payload);
+	text[frame_bytes(p, skip, (uint8_t *)text, sizeof(text) - 1)] = '\0';
+	if (strncmp(text, "HTTP/1.1 200", 12) != 0)
+		errx(1, "first answer: %.60s", text);
+	end = strstr(text, "\r\n\r\n");
 	f = strcasestr(text, "\r\ncontent-length:");
-	if (f == NULL)
-		errx(1, "no Content-Length");
-	b.anslen = (uint64_t)(head_end + 4 - payload) +
-	    strtoull(f + 17, NULL, 10);
+	if (end == NULL || f == NULL || f > end)
+		errx(1, "no whole head with a Content-Length: %s", text);
+	b.anslen = (uint64_t)(end + 4 - text) + strtoull(f + 17, NULL, 10);
 }
 
 static void
@@ -560,7 +598,7 @@ client_input(const struct pkt *p)
 	if (get32(t + 4) != c->rcv || (len > 0 && c->want == 0))
 		errx(1, "a segment out of place");
 	if (len > 0 && b.anslen == 0)
-		learn(t + hlen, p->len - 34 - hlen);
+		learn(p, 34 + hlen);
 	c->rcv += len + (flags & FIN ? 1 : 0);
 	c->got += len;
 	c->fin |= (flags & FIN) != 0;
@@ -664,9 +702,10 @@ parse(int argc, char **argv, bool *timed, bool *memory)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "r:u:c:n:P:1tm")) != -1) {
+	while ((c = getopt(argc, argv, "r:o:i:u:c:n:P:1tm")) != -1) {
 		switch (c) {
 		case 'r': b.root = optarg; break;
+		case 'o': case 'i': b.image = optarg; break;
 		case 'u': b.path = optarg; break;
 		case 'c': b.conns = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'n': b.requests = strtoull(optarg, NULL, 10); break;
@@ -677,11 +716,12 @@ parse(int argc, char **argv, bool *timed, bool *memory)
 		default: exit(2);
 		}
 	}
-	if (b.root == NULL || b.path == NULL || optind != argc ||
+	if (b.image == NULL || (b.root == NULL) == (b.path == NULL) ||
+	    optind != argc ||
 	    b.conns == 0 || b.conns > CONNS_MAX / 2 || b.depth == 0 ||
 	    b.depth > DEPTH_MAX || (b.one && b.depth > 1))
-		errx(2, "usage: replay -r root -u path [-c conns] [-n requests]"
-		    " [-P depth] [-1] [-t|-m]");
+		errx(2, "usage: replay -r root -o image, or replay -i image "
+		    "-u path [-c conns] [-n requests] [-P depth] [-1] [-t|-m]");
 }
 
 static void
@@ -713,6 +753,10 @@ main(int argc, char **argv)
 	b.depth = 1;
 	b.requests = 20000;
 	parse(argc, argv, &timed, &memory);
+	if (b.root != NULL) {
+		save_image();
+		return 0;
+	}
 	make_batch();
 	find_service();
 	make_stack();

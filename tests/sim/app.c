@@ -383,8 +383,11 @@ gone(struct ctx *x)
 	me->phase = SIDE_DONE;
 	trace_note(x->w, "plan %u side %u is gone: %d", x->st->plan, x->i,
 	    me->error);
-	if (me->error == 0)
+	/* In its last call the service may read what is left. */
+	if (me->error == 0) {
+		me->reader = READ_ALL;
 		app_read(x);
+	}
 	SIM_CHECK(x->w, me->error == 0 || may_fail(x->p, me, x->peer),
 	    "host %u plan %u: lost by error %d after %llu sent, %llu read",
 	    x->h->id, x->st->plan, me->error, (unsigned long long)me->sent,

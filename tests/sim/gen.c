@@ -128,9 +128,9 @@ gen_tcp(struct world *w, struct net_conf *c)
 	struct rng *r = &w->rng;
 
 	if (rng_chance(r, 300000))
-		c->rto_min_us = rng_log(r, 10000, SEC);
-	if (rng_chance(r, 300000))
 		c->rto_init_us = rng_log(r, 200000, 3 * SEC);
+	if (rng_chance(r, 300000))
+		c->rto_min_us = rng_log(r, 10000, c->rto_init_us);
 	if (rng_chance(r, 300000))
 		c->rto_max_us = rng_log(r, 4 * SEC, 60 * SEC);
 	if (rng_chance(r, 500000))
@@ -152,8 +152,9 @@ gen_tcp(struct world *w, struct net_conf *c)
 	c->ecn = (uint8_t)rng_below(r, 3);
 	c->restart_idle = rng_chance(r, 500000);
 	c->nodelay = rng_chance(r, 500000);
-	if (rng_chance(r, 300000))
-		c->backlog = rng_log(r, 1, 64);
+	/* What a flood leaves half-open takes no record that a plan needs. */
+	c->backlog = rng_log(r, 1, 64);
+	c->shape.conns += c->backlog;
 	/* Whoever waits to read must learn of a RST that was lost. */
 	c->keepalive_us = rng_log(r, 2 * SEC, 30 * SEC);
 }
@@ -173,7 +174,7 @@ gen_memory(struct world *w, struct host *h)
 		/* Chunks: every stream must still get through. */
 		s->small = rng_range(r, 16, 48);
 		s->chunks = rng_range(r, 4, 16);
-		s->chunk_size = 64 * rng_range(r, 8, 64);
+		s->chunk_size = 64 * rng_range(r, 16, 64);
 	}
 	if (rng_chance(r, 200000))
 		h->nframes = rng_range(r, 32, 96);

@@ -267,6 +267,7 @@ turn(struct world *w, struct host *h)
 	if (n > 0)
 		net_input(h->net, in, n, w->now);
 	timers = net_advance(h->net, w->now, h->budget);
+	h->advanced = w->now;
 	if (timers == 0)
 		check_timers(w, h);
 	events = net_events(h->net, w->now, h->budget);

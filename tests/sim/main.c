@@ -142,6 +142,7 @@ work(const struct options *o, struct shared *sh, struct job *j)
 		atomic_store(&j->seed, 0);
 	}
 	free(w->trace);
+	free(w->flow);
 	free(w);
 	exit(0);
 }

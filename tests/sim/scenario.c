@@ -139,7 +139,7 @@ tiny(struct world *w)
 		s = &w->host[i].conf.shape;
 		s->small = 16;
 		s->chunks = 4;
-		s->chunk_size = 512;
+		s->chunk_size = 1024;
 		w->host[i].nframes = 32;
 		w->host[i].conf.rx_hold_max = 20;
 	}

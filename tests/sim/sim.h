@@ -170,6 +170,7 @@ struct host {
 	uint32_t late_us;	/* how late it may wake */
 	uint64_t wake;		/* next turn, µs */
 	uint64_t ready_at;	/* the last turn has ended, µs */
+	uint64_t advanced;	/* net_advance() was told, µs */
 	uint32_t check_every;	/* turns between thorough checks */
 	uint64_t turns;
 	uint8_t *seen;		/* check.c: a byte per frame */
@@ -275,6 +276,8 @@ void	check_deadline(struct world *w, struct host *h);
 void	check_timers(struct world *w, struct host *h);
 /* At the end: everything is free again. */
 void	check_empty(struct world *w, struct host *h);
+/* Print what a host has, for people. */
+void	check_dump(const struct host *h);
 /* Whether connections or time-wait entries are left. */
 bool	check_busy(const struct host *h);
 
@@ -365,7 +368,7 @@ struct world {
 	char why[256];
 };
 
-#define TRACE_LINES	2048u
+#define TRACE_LINES	20000u
 
 /* Run one seed. 0 all held; -1: w->why says what did not. */
 int	world_run(struct world *w, uint64_t seed, const struct scenario *sc,

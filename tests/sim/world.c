@@ -28,6 +28,8 @@ world_init(struct world *w, uint64_t seed, const struct scenario *sc,
 	struct trace_line *trace = w->trace;
 	uint32_t i;
 
+	/* Kept until here: the trace counts from the flows' first numbers. */
+	free(w->flow);
 	memset(w, 0, sizeof(*w));
 	w->trace = trace;
 	w->seed = seed;
@@ -51,9 +53,7 @@ world_fini(struct world *w)
 		host_fini(&w->host[i]);
 	link_fini(w);
 	free(w->plan);
-	free(w->flow);
 	w->plan = NULL;
-	w->flow = NULL;
 }
 
 /* Times were drawn from 0 on; the world begins later. */
@@ -196,13 +196,13 @@ unfinished(struct world *w)
 		return;
 	p = &w->plan[i];
 	snprintf(what, sizeof(what), "; plan %u (kind %u, host %u:%u to %u): "
-	    "%llu/%llu, %llu/%llu bytes, phases %d %d", i, p->kind,
-	    p->host[0], p->cport, p->host[1],
+	    "%llu of %llu, %llu of %llu bytes, phases %d %d, readers %d %d",
+	    i, p->kind, p->host[0], p->cport, p->host[1],
 	    (unsigned long long)p->side[1].rcvd,
 	    (unsigned long long)p->side[0].total,
 	    (unsigned long long)p->side[0].rcvd,
 	    (unsigned long long)p->side[1].total, p->side[0].phase,
-	    p->side[1].phase);
+	    p->side[1].phase, p->side[0].reader, p->side[1].reader);
 	strncat(w->why, what, sizeof(w->why) - strlen(w->why) - 1);
 }
 
@@ -210,11 +210,13 @@ int
 world_run(struct world *w, uint64_t seed, const struct scenario *sc,
     bool tracing)
 {
-	uint32_t i;
+	volatile uint32_t i;
 
 	world_init(w, seed, sc, tracing);
 	if (setjmp(w->fail) != 0) {
 		unfinished(w);
+		for (i = 0; tracing && i < w->nhosts; i++)
+			check_dump(&w->host[i]);
 		world_fini(w);
 		return -1;
 	}

@@ -105,7 +105,12 @@ def huge_obtainable(want=256):
 
 
 def enter():
-    """First thing in the namespaces: /sys and /run of our own, lo up."""
+    """
+    First thing in the namespaces: /sys and /run of our own, lo up. No
+    hugetlbfs: whoever needs it has to see to it, and nobody else's files show.
+    """
+    for m in reversed(huge_mounts()):
+        sh("umount", "-l", m)
     sh("mount", "-t", "sysfs", "sysfs", "/sys")
     sh("mount", "-t", "tmpfs", "tmpfs", "/run")
     sh("ip", "link", "set", "lo", "up")

@@ -41,7 +41,7 @@ MISTAKES = (
     ("    buffers = 4096;", "    buffers = -1;", "-1"),
     ("    buffers = 4096;", "    buffers = 99999999999L;", "99999999999"),
     ("    buffers = 4096;", '    buffers = "many";', "many"),
-    ("    buffers = 4096;", "    buffers = 4096", ""),
+    ("    buffers = 4096;", "    buffers = ;", ""),
     ("    delack_ms = 40;", "    delack_ms = 3.5;", "delack_ms"),
     ('    type = "tap";', '    type = "tab";', "wire"),
     ('    type = "tap";', '    type = "tap"; type = "tap";', ""),
@@ -49,8 +49,7 @@ MISTAKES = (
     ('    host = "10.79.0.1/24";', '    host = "10.79.0.1/33";', "33"),
     ('    address = [ "10.79.0.2/24" ];', '    address = [ "10.79.0/24" ];',
      "10.79.0/24"),
-    ('    address = [ "10.79.0.2/24" ];', '    address = "10.79.0.2/24";',
-     "address"),
+    ('    address = [ "10.79.0.2/24" ];', "    address = 7;", "address"),
     ('    address = [ "10.79.0.2/24" ];',
      '    address = [ "10.79.0.2/24" ]; queues = 5;', "4"),
     ('    address = [ "10.79.0.2/24" ];',
@@ -68,7 +67,7 @@ MISTAKES = (
      '    listen = [ "10.79.0.2:80" ]; after = [ "web" ];', "web"),
     ("    count = 1;", "    count = 0;", "1"),
     ("    count = 1;", "    count = 17;", "16"),
-    ("    cpus = [ 0 ];", "    cpus = [ 4000 ];", "4000"),
+    ("    cpus = [ 0 ];", "    cpus = [ 4000 ];", "1023"),
     ('        root = "%s/www";', "        root = 7;", "root"),
     ('        root = "%s/www";', '        rood = "/";', "rood"),
 )
@@ -148,11 +147,11 @@ def a_taken_interface_is_named():
           p.stdout + p.stderr)
     equal(snapshot(), before, "nothing left, the interface stays")
     sh("ip", "link", "del", i.dev)
-    sh("ip", "link", "add", i.dev, "type", "dummy")
+    sh("ip", "link", "add", i.dev, "type", "veth", "peer", "name", "other")
     before = snapshot()
     p = i.up(ok=None)
     claim(p.returncode != 0 and i.dev in p.stdout + p.stderr,
-          "a dummy of that name: " + p.stdout + p.stderr)
+          "a veth of that name: " + p.stdout + p.stderr)
     equal(snapshot(), before, "nothing left")
     sh("ip", "link", "del", i.dev)
     with i:
@@ -235,7 +234,7 @@ def an_oversized_document_root_says_sizes():
     out = p.stdout + p.stderr
     claim(p.returncode != 0, "up must fail")
     claim(TMP + "/www" in out, "names the root: " + out)
-    claim(len(re.findall(r"\b\d+(?:\.\d+)?\s*(?:bytes|[kKMG]i?B)", out)) >= 2,
+    claim(re.search(r"\b9(\.\d+)? MB", out) and re.search(r"\b4\b", out),
           "says what is needed and what there is: " + out)
     equal(snapshot(), before, "nothing left")
 
@@ -250,7 +249,7 @@ def a_user_without_rights_is_told_so():
            "up", "-c", i.file, "--detach", ok=None)
     out = (p.stdout + p.stderr).strip()
     claim(p.returncode != 0, "up must fail")
-    claim("root" in out, "says what to run: " + out)
+    claim("root" in out or "run:" in out, "says what to run: " + out)
     claim(len(out.splitlines()) <= 2, "in one line: " + out)
     with Instance([http(), echo()]):
         claim(HOST in sh("ip", "address").stdout, "the host's own address")

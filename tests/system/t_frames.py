@@ -170,6 +170,9 @@ def random_frames_do_no_harm():
             f = bytearray(rnd.choice(good))
             for _ in range(rnd.randrange(1, 8)):
                 f[rnd.randrange(12, len(f))] = rnd.randrange(256)
+            if f[12:14] == b"\x08\x06":
+                # not a lie about the host: that would be believed
+                f[22:32] = w.src + socket.inet_aton(HOST)
             if rnd.random() < 0.3:
                 f = f[:rnd.randrange(14, len(f) + 1)]
             if rnd.random() < 0.1:

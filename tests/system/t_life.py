@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 
 from lib import (BUILD, TMP, Instance, claim, connect, equal, get, http, kill,
                  processes, sh, snapshot, starfish, test, url, wait_deaths,
@@ -14,10 +15,18 @@ from t_files import content, www
 
 
 def left_behind(before):
-    """What is there now and was not before, as text; '' if nothing."""
-    now = snapshot()
-    return "; ".join("%s: %s, before: %s" % (k, now[k], before[k])
-                     for k in before if now[k] != before[k])
+    """What is there now and was not before, or the reverse; '' if nothing."""
+    now, out = snapshot(), []
+    for k in before:
+        if now[k] == before[k]:
+            continue
+        if isinstance(now[k], int):
+            out.append("%s: %d, before: %d" % (k, now[k], before[k]))
+            continue
+        more, gone = Counter(now[k]), Counter(before[k])
+        out.append("%s: more: %s, gone: %s" % (k, list(more - gone),
+                                               list(gone - more)))
+    return "; ".join(out)
 
 
 @test
@@ -130,7 +139,7 @@ def every_reading_verb_prints_a_table_and_json():
         for verb in ("version", "help"):
             claim(starfish(verb).stdout.strip(), verb)
         starfish("config", "check", i.file)
-        claim("buffers" in starfish("config", "show", "-c", i.file).stdout,
+        claim("buffers" in starfish("config", "show", i.file).stdout,
               "config show")
         p = starfish("nonsense", ok=None)
         claim(p.returncode != 0 and "nonsense" in p.stderr, "unknown verb")

@@ -92,8 +92,9 @@ drink(struct end *e, struct conn *c)
 	uint32_t k, i;
 
 	while ((k = conn_peek(e->s.net, c, 0, &p)) != 0) {
-		for (i = 0; i < k; i++)
-			ck_assert_uint_eq(p[i], byte_at(other, e->got + i));
+		for (i = 0; i < k && p[i] == byte_at(other, e->got + i); i++)
+			continue;
+		ck_assert_uint_eq(i, k);
 		conn_consume(e->s.net, c, k);
 		e->got += k;
 	}
@@ -252,7 +253,7 @@ move(const struct setting *s, uint64_t seed)
 		now = t > now ? t : now;
 	}
 	if (getenv("VERBOSE") != NULL)
-		printf("%-10s seed %lu: %lu ms, retrans %lu/%lu rto %lu/%lu "
+		fprintf(stderr, "%-10s seed %lu: %lu ms, retrans %lu/%lu rto %lu/%lu "
 		    "fast %lu spurious %lu tlp %lu\n", s->name,
 		    (unsigned long)seed, (unsigned long)((now - start) / MS),
 		    (unsigned long)ends[0].s.counters[CNT_tcp_retrans],

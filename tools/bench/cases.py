@@ -1,5 +1,6 @@
 """What is measured: one row per name, and how its figure comes about."""
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -88,8 +89,11 @@ def http(bench, name, case):
 
 
 def replay(bench, *args):
-    cmd = [bench.program("bench/replay"), "-r", bench.www, "-u", "/64.bin"]
-    return cmd + list(args)
+    """The command line; the file cache's image is made at the first call."""
+    prog, image = bench.program("bench/replay"), bench.dir + "/www.image"
+    if not os.path.exists(image):
+        subprocess.run([prog, "-r", bench.www, "-o", image], check=True)
+    return [prog, "-i", image, "-u", "/64.bin"] + list(args)
 
 
 def instructions(bench, name, args, aim):

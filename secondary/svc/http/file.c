@@ -91,7 +91,10 @@ index_of(struct hx *x, const struct fcache_entry *dir)
 	return e == NULL || (e->flags & FCACHE_DIR) ? NULL : e;
 }
 
-/* An answer that was begun goes on as what it was; else conditions decide. */
+/*
+ * A file that is asked for under conditions, or in part.
+ * An answer that was begun goes on as what it was; else they decide.
+ */
 static enum http_go
 found(struct hx *x, const struct fcache_entry *e)
 {
@@ -102,8 +105,6 @@ found(struct hx *x, const struct fcache_entry *e)
 	uint16_t status = 200;
 	int n = 0;
 
-	if (!(r->have & (CONDITIONS | BIT(FIELD_RANGE))))
-		return file_whole(x, e);
 	if (st->step > 0 || st->pos > 0)
 		status = st->status;
 	else if (r->have & CONDITIONS)
@@ -131,7 +132,7 @@ file_answer(struct hx *x)
 	const char *path = r->path.p;
 	int n = (int)r->path.n;
 
-	if (!(r->flags & REQ_SIMPLE)) {
+	if (__builtin_expect(!(r->flags & REQ_SIMPLE), 0)) {
 		n = http_path(x->p->path, path, r->path.n);
 		if (n < 0)
 			return page_error(x, 400);
@@ -143,7 +144,10 @@ file_answer(struct hx *x)
 	if (e != NULL) {
 		if (e->flags & FCACHE_DIR)
 			e = index_of(x, e);
-		return e != NULL ? found(x, e) : page_error(x, 404);
+		if (e == NULL)
+			return page_error(x, 404);
+		return r->have & (CONDITIONS | BIT(FIELD_RANGE)) ?
+		    found(x, e) : file_whole(x, e);
 	}
 	/* "/dir" where there is "/dir/" (never for what ends in a slash). */
 	if (path[n - 1] != '/') {

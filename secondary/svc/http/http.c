@@ -337,8 +337,13 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	}
 	if (events & CONN_TIMER)
 		go = on_timer(&x);
-	for (i = 0; i < HTTP_BUDGET && go == GO_ON; i++)
+	for (i = 0; i < HTTP_BUDGET && go == GO_ON; i++) {
 		go = step(&x);
+		/* Usually one request is all there is. */
+		if (go == GO_ON && x.st->phase == PH_HEAD &&
+		    x.done == conn_readable(c))
+			go = GO_WAIT;
+	}
 	if (go == GO_GONE)
 		return;
 	hx_flush(&x);

@@ -141,9 +141,13 @@ parsed(struct hx *x)
 	    (most > 0 && x->st->requests + 1 >= most);
 	/* A body that nobody wants is read to its end only if it is short and
 	 * sure to come. */
-	if (!x->echo && ((r->flags & REQ_CONTINUE) ||
-	    ((r->flags & REQ_LENGTH) && r->length > HTTP_DRAIN)))
-		x->close = true;
+	if (r->flags & (REQ_LENGTH | REQ_CHUNKED | REQ_CONTINUE)) {
+		if (!x->echo && ((r->flags & REQ_CONTINUE) ||
+		    r->length > HTTP_DRAIN))
+			x->close = true;
+	} else if (r->method <= METHOD_HEAD && !x->echo) {
+		return file_answer(x);		/* nearly always */
+	}
 	return answer(x);
 }
 

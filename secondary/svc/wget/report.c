@@ -30,8 +30,12 @@ static const struct quantile {
 static uint64_t
 rate(uint64_t count, uint64_t us)
 {
-	return us == 0 ? 0 :
-	    (uint64_t)((unsigned __int128)count * 1000000000u / us);
+	const uint64_t giga = 1000000000;
+
+	/* An hour more or less: halve both until the product below fits. */
+	for (; us >> 32 != 0; us >>= 1)
+		count >>= 1;
+	return us == 0 ? 0 : count / us * giga + count % us * giga / us;
 }
 
 /* Errors by name, those that occurred. */
