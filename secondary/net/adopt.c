@@ -158,7 +158,7 @@ drop_torn(struct net *n)
 
 	if (id < s->conns && conn_at(n, id)->rec.state == REC_USED) {
 		conn_at(n, id)->rec.kind = REC_CONN;
-		tcp_adopt_torn(n, id);
+		n->torn = id;
 		net_count(n, CNT_conn_torn, 1);
 	}
 	if (id < s->conns + s->timewait)
@@ -276,7 +276,6 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 			disown(n, i);
 	}
 	net_count(n, CNT_conn_adopted, adopted);
-	arp_announce(n);
 	return 0;
 }
 

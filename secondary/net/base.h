@@ -66,8 +66,6 @@ bool	bucket_take(struct bucket *b, uint64_t now_us, uint32_t rate,
 /* Fill the process's part of n: settings, pointers, keys, empty lists. */
 int	net_setup(struct net *n, const struct net_conf *c,
 	    const struct net_env *env, struct arena *a, uint64_t now_us);
-/* Never run backwards: the later of now and the last turn's time. */
-void	net_time(struct net *n, uint64_t now_us);
 /* One received frame. Takes p. */
 void	net_frame(struct net *n, struct pkt *p);
 int	net_conf_check(const struct net_conf *c);

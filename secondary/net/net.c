@@ -85,6 +85,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->ready_head = n->ready_tail = ARENA_NONE;
 	n->out_head = n->out_tail = ARENA_NONE;
 	n->limbo_head = n->limbo_tail = ARENA_NONE;
+	n->torn = ARENA_NONE;
 	make_keys(n);
 	make_stride(n);
 	for (i = 0; i < c->nports; i++)
@@ -254,6 +255,11 @@ net_replay(struct net *n, uint64_t now_us)
 	uint32_t i, cnt = n->a->burst_n;
 
 	net_time(n, now_us);
+	/* not in net_adopt(): only now are there frames */
+	arp_announce(n);
+	if (n->torn != ARENA_NONE)
+		tcp_adopt_torn(n, n->torn);
+	n->torn = ARENA_NONE;
 	if (cnt > ARENA_BURST)
 		cnt = 0;
 	for (i = n->a->burst_i; i < cnt; i++) {

@@ -161,7 +161,11 @@ int	net_adopt(struct net *n, const struct net_conf *c,
  */
 void	net_held(struct net *n, void (*fn)(void *arg, uint32_t ref), void *arg);
 
-/* Handle what was left of the burst in hand when the process died. */
+/*
+ * After net_adopt(), once there are free frames: handle what was left of the
+ * burst in hand when the process died, tell the torn connection's peer, and
+ * announce our addresses.
+ */
 void	net_replay(struct net *n, uint64_t now_us);
 
 /*

@@ -66,6 +66,8 @@ struct net {
 	uint32_t limbo_head, limbo_tail;
 	uint32_t tx_mark, tx_done;
 	uint32_t stride_shift, stride_inv; /* divide by conn_stride */
+	uint32_t torn;			/* connection freed by adoption whose
+					   peer is still to be told */
 	struct wheel wheel;
 	/* neighbours: index of record numbers (1 + i; 0: empty), free list,
 	 * and frames that wait for an answer, oldest first */
@@ -236,6 +238,9 @@ int	ip_route(const struct net *n, struct tuple *t);
 uint64_t csum_add(uint64_t sum, const void *p, size_t len);
 uint16_t csum_fold(uint64_t sum);
 
+/* The time of what follows: never runs backwards. Settles (tcp_settle()). */
+void	net_time(struct net *n, uint64_t now_us);
+
 /* Random numbers that need not be secret. */
 uint32_t net_random(struct net *n);
 
@@ -302,7 +307,8 @@ void	tw_timer(struct net *n, uint32_t id);	/* time-wait */
  * lists (-EPROTO: drop it), recount, make it ready again, queue what it must
  * send (RFC-wise: first unacknowledged segment, or an ACK). */
 int	tcp_adopt(struct net *n, uint32_t id);
-/* Before its record is freed: peer of the torn connection gets a RST. */
+/* The peer of the torn connection gets a RST; the record was freed, but not
+ * used since. */
 void	tcp_adopt_torn(struct net *n, uint32_t id);
 /* Walk what the record holds: frames of its receive queue, its chunks.
  * Bounded even when damaged: -EPROTO. */

@@ -144,8 +144,7 @@ net_connect(struct net *n, const struct net_addr *local,
 	int err;
 
 	tcp_settle(n);
-	if (now_us > n->now)
-		n->now = now_us;
+	net_time(n, now_us);
 	err = make_tuple(n, &t, local, remote, &hash);
 	if (err < 0)
 		return err;

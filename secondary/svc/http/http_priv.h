@@ -173,10 +173,19 @@ hx_used(struct hx *x, uint32_t n)
 /* ---- request.c ---- */
 
 enum http_go http_on_head(struct hx *x);
-enum http_go http_on_gather(struct hx *x);
 
 /* The answer in hand is queued: on to the body, the next request or the end. */
 enum http_go http_answered(struct hx *x, uint16_t status);
+
+/* Bytes that are no request: answer with status, and end. */
+enum http_go http_refuse(struct hx *x, uint16_t status);
+
+/* ---- gather.c ---- */
+
+/* Whether the body of this request is looked at before it is answered. */
+bool	gather_wanted(const struct hx *x);
+enum http_go gather_start(struct hx *x);
+enum http_go http_on_gather(struct hx *x);
 
 /* ---- page.c ---- */
 
@@ -204,14 +213,6 @@ enum http_go page_file(struct hx *x, const struct fcache_entry *e,
 
 /* 301 to the same path with a slash. */
 enum http_go page_slash(struct hx *x, const char *path, uint32_t n);
-
-/* ---- file.c ---- */
-
-/* Answer a GET or HEAD. */
-enum http_go file_answer(struct hx *x);
-
-/* Queue a whole file. */
-enum http_go file_whole(struct hx *x, const struct fcache_entry *e);
 
 /* ---- range.c ---- */
 

@@ -1,8 +1,217 @@
 /*
  * request: from unread bytes to a request, and from its answer to the next.
+ *
+ * What a plain GET goes through lies together in this file, so that the
+ * compiler makes one function of it.
  */
 #include "../../proto/http_lex.h"
+#include "../../proto/http_path.h"
 #include "http_priv.h"
+
+#define BIT(f)		(1u << (f))
+#define CONDITIONS	(BIT(FIELD_IF_MATCH) | BIT(FIELD_IF_NONE_MATCH) | \
+			BIT(FIELD_IF_MODIFIED_SINCE) | \
+			BIT(FIELD_IF_UNMODIFIED_SINCE))
+
+static const char close_line[] = "Connection: close\r\n\r\n";
+static const char keep_line[] = "Connection: keep-alive\r\n\r\n";
+
+static void
+count(struct hx *x, uint16_t status)
+{
+	static const uint8_t class[6] = {
+		HTTP_2XX, HTTP_2XX, HTTP_2XX, HTTP_3XX, HTTP_4XX, HTTP_5XX
+	};
+
+	svc_count(x->s, HTTP_REQUESTS, 1);
+	if (status == 200) {
+		svc_count(x->s, HTTP_2XX, 1);
+		return;
+	}
+	svc_count(x->s, class[status / 100 % 6], 1);
+	if (status == 206)
+		svc_count(x->s, HTTP_PARTIAL, 1);
+	if (status == 304)
+		svc_count(x->s, HTTP_NOT_MODIFIED, 1);
+}
+
+enum http_go
+http_answered(struct hx *x, uint16_t status)
+{
+	struct http_state *st = x->st;
+	const struct http_req *r = &x->req;
+
+	count(x, status);
+	st->step = 0;
+	st->requests++;
+	if (x->close)
+		return hx_close(x);
+	st->stamp = x->now;
+	x->done += r->head_len;
+	if (!(r->flags & (REQ_LENGTH | REQ_CHUNKED)))
+		return GO_ON;
+	st->flags = 0;
+	if (r->flags & REQ_CHUNKED) {
+		svc_count(x->s, HTTP_BODY_IN, st->body);
+		x->done += st->scanned;
+		st->body = 0;
+		if (st->chunk.state == HC_END)
+			return GO_ON;
+		st->flags = ST_CHUNKED;
+	}
+	st->left = r->length;
+	st->phase = PH_DRAIN;
+	hx_timer(x, x->conf->body_timeout_ms);
+	return GO_ON;
+}
+
+/*
+ * Queue head and, if it is short, body in one piece. The head that the cache
+ * prepared ends with the blank line, or a Connection line takes its place.
+ */
+static enum http_go
+file_whole(struct hx *x, const struct fcache_entry *e)
+{
+	const struct fcache *fc = x->p->root;
+	const char *end_line = NULL;
+	uint32_t head, body = 0, end = 2;
+	uint8_t *to;
+
+	if (x->close) {
+		end_line = close_line;
+		end = sizeof(close_line) - 1;
+	} else if (x->req.minor == 0) {
+		end_line = keep_line;
+		end = sizeof(keep_line) - 1;
+	}
+	head = x->p->line_len + e->head_len + end;
+	if (x->req.method == METHOD_GET)
+		body = e->size > HTTP_COPY ? HTTP_COPY + 1 : (uint32_t)e->size;
+	if (x->st->step == 0) {
+		to = hx_room(x, body <= HTTP_COPY ? head + body : head);
+		if (to == NULL && body > 0 && body <= HTTP_COPY) {
+			/* Not in one piece: the body goes by itself. */
+			body = HTTP_COPY + 1;
+			to = hx_room(x, head);
+		}
+		if (to == NULL)
+			return GO_WAIT;
+		memcpy(to, x->p->line, x->p->line_len);
+		to += x->p->line_len;
+		memcpy(to, fcache_str(fc, e->head), e->head_len + 2);
+		to += e->head_len + 2;
+		if (end_line != NULL) {
+			memcpy(to - 2, end_line, end);
+			to += end - 2;
+		}
+		if (body > 0 && body <= HTTP_COPY) {
+			memcpy(to, fcache_body(fc, e), body);
+			head += body;
+		}
+		hx_used(x, head);
+	}
+	if (body > HTTP_COPY || x->st->step > 0) {
+		x->st->step = 1;
+		hx_flush(x);
+		if (conn_send_mem(x->n, x->c, fcache_body(fc, e), e->size) < 0)
+			return hx_wait_room(x, 1);
+	}
+	if (x->req.method == METHOD_GET)
+		svc_count(x->s, HTTP_BYTES, e->size);
+	return http_answered(x, 200);
+}
+
+/* The entry of a directory's index file, or NULL. */
+static const struct fcache_entry *
+index_of(struct hx *x, const struct fcache_entry *dir)
+{
+	const struct fcache *fc = x->p->root;
+	const struct fcache_entry *e;
+	struct fmt f;
+
+	if (!x->p->own_index) {
+		if (dir->index == UINT32_MAX)
+			return NULL;
+		return (const struct fcache_entry *)
+		    ((const uint8_t *)fc + fc->entries) + dir->index;
+	}
+	fmt_init(&f, x->p->path, sizeof(x->p->path));
+	fmt_mem(&f, fcache_str(fc, dir->path), dir->path_len);
+	fmt_str(&f, x->conf->index);
+	if (fmt_cut(&f))
+		return NULL;
+	e = fcache_find(fc, f.start, fmt_len(&f));
+	return e == NULL || (e->flags & FCACHE_DIR) ? NULL : e;
+}
+
+/*
+ * A file that is asked for under conditions, or in part.
+ * An answer that was begun goes on as what it was; else they decide.
+ */
+static enum http_go
+found(struct hx *x, const struct fcache_entry *e)
+{
+	const struct http_req *r = &x->req;
+	const struct http_version v = { e->etag, e->mtime, x->p->wall };
+	struct http_range range[HTTP_RANGES];
+	struct http_state *st = x->st;
+	uint16_t status = 200;
+	int n = 0;
+
+	if (st->step > 0 || st->pos > 0)
+		status = st->status;
+	else if (r->have & CONDITIONS)
+		status = (uint16_t)http_conditions(r, &v);
+	if (status == 304 || status == 412 || status == 416)
+		return page_file(x, e, status);
+	if (st->step > 0 || st->pos > 0 ? status == 206 :
+	    http_range_counts(r, &v))
+		n = http_ranges(&r->field[FIELD_RANGE], e->size, range);
+	if (n == RANGE_NONE)
+		return page_file(x, e, 416);
+	if (n == RANGE_WHOLE) {
+		st->status = 200;
+		return file_whole(x, e);
+	}
+	st->status = 206;
+	return range_answer(x, e, range, (uint32_t)n);
+}
+
+static enum http_go
+file_answer(struct hx *x)
+{
+	const struct http_req *r = &x->req;
+	const struct fcache_entry *e;
+	const char *path = r->path.p;
+	int n = (int)r->path.n;
+
+	if (__builtin_expect(!(r->flags & REQ_SIMPLE), 0)) {
+		n = http_path(x->p->path, path, r->path.n);
+		if (n < 0)
+			return page_error(x, 400);
+		path = x->p->path;
+	}
+	if (x->p->root == NULL)
+		return page_error(x, 404);
+	e = fcache_find(x->p->root, path, (uint32_t)n);
+	if (e != NULL) {
+		if (e->flags & FCACHE_DIR)
+			e = index_of(x, e);
+		if (e == NULL)
+			return page_error(x, 404);
+		return r->have & (CONDITIONS | BIT(FIELD_RANGE)) ?
+		    found(x, e) : file_whole(x, e);
+	}
+	/* "/dir" where there is "/dir/" (never for what ends in a slash). */
+	if (path[n - 1] != '/') {
+		memmove(x->p->path, path, (uint32_t)n);
+		x->p->path[n] = '/';
+		e = fcache_find(x->p->root, x->p->path, (uint32_t)n + 1);
+		if (e != NULL)
+			return page_slash(x, x->p->path, (uint32_t)n);
+	}
+	return page_error(x, 404);
+}
 
 /* The parser refused the head: answer and end. */
 static enum http_go
@@ -15,8 +224,8 @@ refuse(struct hx *x, uint16_t status)
 }
 
 /* As refuse(), before there is anything to know of the request. */
-static enum http_go
-refuse_bytes(struct hx *x, uint16_t status)
+enum http_go
+http_refuse(struct hx *x, uint16_t status)
 {
 	memset(&x->req, 0, sizeof(x->req));
 	x->req.minor = 1;
@@ -53,46 +262,8 @@ static enum http_go
 too_large(struct hx *x, uint32_t avail)
 {
 	conn_copy(x->n, x->c, x->done, x->p->head, avail);
-	return refuse_bytes(x, memchr(x->p->head, '\n', avail) == NULL ?
+	return http_refuse(x, memchr(x->p->head, '\n', avail) == NULL ?
 	    414 : 431);
-}
-
-/* Whether the body of this request is looked at before it is answered. */
-static bool
-wants_gather(const struct hx *x)
-{
-	const struct http_req *r = &x->req;
-
-	if (x->st->flags & ST_GATHERED)
-		return false;
-	/* A client that waits for 100 Continue gets its answer instead. */
-	if ((r->flags & REQ_CONTINUE) && !x->echo)
-		return false;
-	return (r->flags & REQ_CHUNKED) ||
-	    (x->echo && (r->flags & REQ_LENGTH) && r->length > 0);
-}
-
-/*
- * Look at the body before the answer: a malformed chunk then gets 400 and a
- * slow body 408, and a short body has a known length.
- */
-static enum http_go
-start_gather(struct hx *x)
-{
-	struct http_state *st = x->st;
-
-	st->phase = PH_GATHER;
-	st->flags = (x->req.flags & REQ_CHUNKED) ? ST_CHUNKED : 0;
-	if (x->req.flags & REQ_CONTINUE)
-		st->flags |= ST_CONTINUED;
-	st->head_len = x->req.head_len;
-	st->scanned = 0;
-	st->left = x->req.length;
-	st->body = 0;
-	memset(&st->chunk, 0, sizeof(st->chunk));
-	st->stamp = x->now;
-	hx_timer(x, x->conf->body_timeout_ms);
-	return GO_ON;
 }
 
 /* What kind of answer the request gets. */
@@ -106,8 +277,8 @@ answer(struct hx *x)
 		x->close = true;
 		return page_error(x, 413);
 	}
-	if (wants_gather(x))
-		return start_gather(x);
+	if (gather_wanted(x))
+		return gather_start(x);
 	if (st->body > (uint64_t)x->conf->max_body) {
 		x->close = true;
 		return page_error(x, 413);
@@ -174,7 +345,7 @@ http_on_head(struct hx *x)
 			return GO_ON;
 		}
 		if (!http_is_lex((char)p[0], LEX_TOKEN) && p[0] != '\r')
-			return refuse_bytes(x, 400);
+			return http_refuse(x, 400);
 	}
 	avail = hx_avail(x);
 	if (avail > limit)
@@ -198,122 +369,4 @@ http_on_head(struct hx *x)
 	if (status != 0)
 		return refuse(x, (uint16_t)status);
 	return parsed(x);
-}
-
-/* The body is seen as far as it is to be: parse the head again and answer. */
-static enum http_go
-gathered(struct hx *x)
-{
-	x->st->phase = PH_HEAD;
-	x->st->flags |= ST_GATHERED;
-	return GO_ON;
-}
-
-static enum http_go
-gather_chunked(struct hx *x)
-{
-	struct http_state *st = x->st;
-	struct http_chunk *c = &st->chunk;
-	const uint8_t *p;
-	uint32_t n, m;
-
-	for (;;) {
-		if (c->state == HC_BAD)
-			return refuse_bytes(x, 400);
-		n = hx_peek(x, st->head_len + st->scanned, &p);
-		if (n == 0)
-			return GO_WAIT;
-		st->stamp = x->now;
-		st->scanned += http_chunk_frame(c, p, n);
-		if (c->state == HC_END)
-			return gathered(x);
-		n = hx_peek(x, st->head_len + st->scanned, &p);
-		if (c->state == HC_DATA && n > 0) {
-			m = c->left < n ? (uint32_t)c->left : n;
-			http_chunk_took(c, m);
-			st->scanned += m;
-			st->body += m;
-		}
-		if (st->scanned >= HTTP_GATHER ||
-		    st->body > (uint64_t)x->conf->max_body)
-			return gathered(x);
-	}
-}
-
-enum http_go
-http_on_gather(struct hx *x)
-{
-	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-	struct http_state *st = x->st;
-	uint32_t seen = hx_avail(x) - st->head_len, want;
-	uint8_t *to;
-
-	if (st->flags & ST_CONTINUED) {
-		/* Not needed once the body comes (RFC 9110, 10.1.1). */
-		if (seen == 0) {
-			to = hx_room(x, sizeof(go_on) - 1);
-			if (to == NULL)
-				return GO_WAIT;
-			memcpy(to, go_on, sizeof(go_on) - 1);
-			hx_used(x, sizeof(go_on) - 1);
-		}
-		st->flags &= (uint8_t)~ST_CONTINUED;
-	}
-	if (st->flags & ST_CHUNKED)
-		return gather_chunked(x);
-	if (seen > st->scanned) {
-		st->scanned = seen;
-		st->stamp = x->now;
-	}
-	want = st->left < HTTP_GATHER ? (uint32_t)st->left : HTTP_GATHER;
-	return seen >= want ? gathered(x) : GO_WAIT;
-}
-
-static void
-count(struct hx *x, uint16_t status)
-{
-	static const uint8_t class[6] = {
-		HTTP_2XX, HTTP_2XX, HTTP_2XX, HTTP_3XX, HTTP_4XX, HTTP_5XX
-	};
-
-	svc_count(x->s, HTTP_REQUESTS, 1);
-	if (status == 200) {
-		svc_count(x->s, HTTP_2XX, 1);
-		return;
-	}
-	svc_count(x->s, class[status / 100 % 6], 1);
-	if (status == 206)
-		svc_count(x->s, HTTP_PARTIAL, 1);
-	if (status == 304)
-		svc_count(x->s, HTTP_NOT_MODIFIED, 1);
-}
-
-enum http_go
-http_answered(struct hx *x, uint16_t status)
-{
-	struct http_state *st = x->st;
-	const struct http_req *r = &x->req;
-
-	count(x, status);
-	st->step = 0;
-	st->requests++;
-	if (x->close)
-		return hx_close(x);
-	st->stamp = x->now;
-	x->done += r->head_len;
-	if (!(r->flags & (REQ_LENGTH | REQ_CHUNKED)))
-		return GO_ON;
-	st->flags = 0;
-	if (r->flags & REQ_CHUNKED) {
-		svc_count(x->s, HTTP_BODY_IN, st->body);
-		x->done += st->scanned;
-		st->body = 0;
-		if (st->chunk.state == HC_END)
-			return GO_ON;
-		st->flags = ST_CHUNKED;
-	}
-	st->left = r->length;
-	st->phase = PH_DRAIN;
-	hx_timer(x, x->conf->body_timeout_ms);
-	return GO_ON;
 }
