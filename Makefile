@@ -86,6 +86,8 @@ BINS	= $(BUILD)/bin/starfish $(BUILD)/bin/starfish-primary \
 	  $(BUILD)/bin/starfish-worker
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 
+.SECONDARY:
+
 .PHONY: all help deps run check unit asan tidy sim fuzz bench system \
 	install uninstall clean progs
 

@@ -37,8 +37,8 @@ fold(uint64_t a, uint64_t b)
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
-uint64_t
-fcache_hash(const void *mem, size_t n)
+static inline uint64_t
+hash(const void *mem, size_t n)
 {
 	const uint8_t *p = mem;
 	uint64_t h = n ^ HASH_B, last;
@@ -60,21 +60,43 @@ fcache_hash(const void *mem, size_t n)
 	return fold(h ^ HASH_B, HASH_A);
 }
 
+uint64_t
+fcache_hash(const void *p, size_t n)
+{
+	return hash(p, n);
+}
+
+/* memcmp() == 0 for what is short and nearly always equal. */
+static inline int
+same(const uint8_t *a, const uint8_t *b, size_t n)
+{
+	if (n > 16)
+		return memcmp(a, b, n) == 0;
+	if (n >= 8)
+		return load8(a) == load8(b) &&
+		    load8(a + n - 8) == load8(b + n - 8);
+	if (n >= 4)
+		return load4(a) == load4(b) &&
+		    load4(a + n - 4) == load4(b + n - 4);
+	return n == 0 || (a[0] == b[0] && a[n / 2] == b[n / 2] &&
+	    a[n - 1] == b[n - 1]);
+}
+
 const struct fcache_entry *
 fcache_find(const struct fcache *fc, const char *path, size_t n)
 {
 	const uint8_t *img = (const uint8_t *)fc;
 	const uint32_t *index = (const uint32_t *)(img + fc->index);
 	const struct fcache_entry *e, *entries;
-	uint32_t hash = (uint32_t)fcache_hash(path, n), i, no;
+	uint32_t h = (uint32_t)hash(path, n), i, no;
 
 	entries = (const struct fcache_entry *)(img + fc->entries);
 	/* fcache_check() saw an empty slot, so this ends. */
-	for (i = hash & fc->index_mask; (no = index[i]) != UINT32_MAX;
+	for (i = h & fc->index_mask; (no = index[i]) != UINT32_MAX;
 	    i = (i + 1) & fc->index_mask) {
 		e = &entries[no];
-		if (e->hash == hash && e->path_len == n &&
-		    memcmp(img + e->path, path, n) == 0)
+		if (e->hash == h && e->path_len == n &&
+		    same(img + e->path, (const uint8_t *)path, n))
 			return e;
 	}
 	return NULL;

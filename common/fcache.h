@@ -15,9 +15,8 @@
 #include <stdint.h>
 
 #define FCACHE_MAGIC	0x53464331u	/* "SFC1" */
-#define FCACHE_HEAD	320u		/* most bytes of a prepared head, with its
-				   blank line */
-#define FCACHE_INDEX	"index.html" /* index file of a directory */
+#define FCACHE_HEAD	320u	/* most bytes of a head and blank line */
+#define FCACHE_INDEX	"index.html"	/* stands for its directory */
 
 struct fcache_entry {
 	uint32_t path;		/* offset of the NUL-terminated path: "/a/b",

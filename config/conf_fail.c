@@ -57,7 +57,10 @@ reader_warn(struct reader *r, const config_setting_t *s, const char *fmt, ...)
 	add_line(r->c->warnings, sizeof(r->c->warnings), r, s, text);
 }
 
-/* "key = value: text", or "key: text" for what has no short value. */
+/*
+ * "key = value: text", or "key: text" for what has no short value, and when
+ * the text itself begins with the entry of a list that is meant.
+ */
 static void
 member_fail(struct reader *r, const config_setting_t *s, const char *path,
     const char *key, const char *text)
@@ -67,7 +70,7 @@ member_fail(struct reader *r, const config_setting_t *s, const char *path,
 
 	if (s != NULL && config_setting_is_group(s))
 		e = config_setting_get_member(s, key);
-	if (e != NULL && config_setting_is_scalar(e)) {
+	if (e != NULL && config_setting_is_scalar(e) && text[0] != '"') {
 		opt_found(e, found, sizeof(found));
 		reader_fail(r, e, "%s.%s = %s: %s", path, key, found, text);
 	} else {

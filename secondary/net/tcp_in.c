@@ -71,7 +71,7 @@ quick(struct net *n, struct conn *c, struct pkt *p, const struct quick_in *q)
 		if (q->len != 0)
 			tcp_rcv_tune(n, c, q->tsecr);
 	}
-	c->last_rx_ms = tcp_now_ms(n);
+	tcp_heard(n, c);
 	tcp_ack_inline(n, c, q->ack, q->seq, get_be16(pkt_data(p) + 14));
 	if (q->len == 0) {
 		frame_put(n, p);

@@ -137,6 +137,18 @@ put_be32(uint8_t *p, uint32_t v)
 	memcpy(p, &v, 4);
 }
 
+/* A valid segment came: the peer lives, and so does the way to it (that is
+ * said now and then only). */
+static inline void
+tcp_heard(struct net *n, struct conn *c)
+{
+	uint32_t now = tcp_now_ms(n);
+
+	if ((now ^ c->last_rx_ms) >> 12 != 0)
+		neigh_confirm(n, &c->t);
+	c->last_rx_ms = now;
+}
+
 /* Id of a connection: rec_id() without the look at its kind. */
 static inline uint32_t
 conn_index(const struct net *n, const struct conn *c)

@@ -298,7 +298,7 @@ tcp_steps(struct net *n, struct conn *c, struct tcp_seg_in *s,
 	if (c->state == TCP_SYN_RCVD && !step_ack_half(n, c, s))
 		goto put;
 	take_timestamp(n, c, s);
-	c->last_rx_ms = tcp_now_ms(n);
+	tcp_heard(n, c);
 	if (!tcp_ack(n, c, s) || c->state == TCP_CLOSED)
 		goto put;
 	take_ecn(c, s);

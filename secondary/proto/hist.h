@@ -10,8 +10,8 @@
 
 #include "fmt.h"
 
-#define HIST_BITS	6u		/* buckets per power of two: 2^6 */
-#define HIST_TOP	40u		/* values at or above 2^40 count as that */
+#define HIST_BITS	6u	/* buckets per power of two: 2^6 */
+#define HIST_TOP	40u	/* values at or above 2^40 count as that */
 #define HIST_BUCKETS	((HIST_TOP - HIST_BITS + 1) << HIST_BITS)
 
 struct hist {

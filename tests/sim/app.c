@@ -105,8 +105,13 @@ app_connect(struct world *w, struct plan *p)
 	    (unsigned long long)p->side[1].total);
 }
 
-/* The plan of an accepted connection. */
-static void
+/*
+ * The plan of an accepted connection. False: it had one before, and is ended.
+ * That may be: a cookie does not know that it was used (RFC 4987, 3.6), so
+ * what the client still sent opens once more what the server closed; and of a
+ * connection that was torn the successor knows nothing.
+ */
+static bool
 bind(struct world *w, struct host *h, struct conn *c, struct app_state *st,
     uint32_t events)
 {
@@ -122,13 +127,19 @@ bind(struct world *w, struct host *h, struct conn *c, struct app_state *st,
 	p = app_find(w, addr, remote.port, h->addr_be);
 	SIM_CHECK(w, p != NULL && local.port == SIM_LISTEN,
 	    "host %u: a connection of no plan, port %u", h->id, remote.port);
-	SIM_CHECK(w, p->side[1].phase == SIDE_NONE || p->side[1].torn,
-	    "host %u: port %u is accepted twice", h->id, remote.port);
+	if (p->side[1].phase != SIDE_NONE) {
+		SIM_CHECK(w, p->side[1].torn || (h->counters[
+		    CNT_tcp_cookies_ok] > 0 && p->side[1].phase == SIDE_DONE),
+		    "host %u: port %u is accepted twice", h->id, remote.port);
+		p->lenient = true;
+		conn_abort(h->net, c);
+		return false;
+	}
 	st->magic = APP_MAGIC;
 	st->plan = (uint32_t)(p - w->plan);
 	st->side = 1;
-	p->side[1].sent = p->side[1].rcvd = 0;
 	p->side[1].phase = SIDE_OPEN;
+	return true;
 }
 
 /* Bytes that the script lets this side send by now. */
@@ -402,8 +413,8 @@ app_event(void *arg, struct conn *c, uint32_t events)
 
 	host_may_die(h);
 	x.st = conn_state(c);
-	if (x.st->magic != APP_MAGIC)
-		bind(x.w, h, c, x.st, events);
+	if (x.st->magic != APP_MAGIC && !bind(x.w, h, c, x.st, events))
+		return;
 	SIM_CHECK(x.w, x.st->plan < x.w->nplans && x.st->side < 2,
 	    "host %u: state of a connection is damaged", h->id);
 	x.p = &x.w->plan[x.st->plan];

@@ -171,9 +171,9 @@ link_send(struct world *w, const struct wire *orig, uint32_t from,
 	f->len = (uint16_t)len;
 	memcpy(f->data, data, len);
 	w->frames_sent++;
+	trace_frame(w, '>', f);
 	if (from < SIM_HOSTS)
 		mon_sent(w, &w->host[from], f);
-	trace_frame(w, '>', f);
 	if (lose(w, l)) {
 		trace_frame(w, 'x', f);
 		free(f);

@@ -196,6 +196,9 @@ note_syn(struct world *w, const struct seg *s, uint32_t *from)
 	h = &f->half[*from];
 	if (h->syn && h->iss == s->seq)
 		return f;
+	/* Or it answers someone who spoke in the client's name. */
+	if (s->flags & ACK && s->ack != f->half[!*from].iss + 1)
+		return NULL;
 	if (!(s->flags & ACK)) {
 		SIM_CHECK(w, *from == 0, "SYN from a listener");
 		memset(f->half, 0, sizeof(f->half));
@@ -324,8 +327,11 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	wf->flow = (uint32_t)(f - w->flow);
 	wf->inc = f->inc;
 	h = &f->half[from];
-	if (s->flags & RST)
+	if (s->flags & RST) {
+		/* A cookie may open it once more, with a window of its own. */
+		h->said = false;
 		return;
+	}
 	SIM_CHECK(w, !(s->flags & SYN) || s->len == 0, "SYN with data");
 	if (s->len > 0)
 		check_data(w, &w->host[wf->from], f, s);
@@ -334,7 +340,9 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	/* RFC 7323 (3.2): once both agreed, every segment has timestamps. */
 	if (h->stamped && f->half[!from].stamped) {
 		SIM_CHECK(w, s->stamp_set, "port %u: no timestamp", s->sport);
-		SIM_CHECK(w, h->stamp == 0 || after(s->stamp, h->stamp) >= 0,
+		/* That of a SYN-ACK may be a cookie's, a little older. */
+		SIM_CHECK(w, h->stamp == 0 || s->flags & SYN ||
+		    after(s->stamp, h->stamp) >= 0,
 		    "port %u: timestamp %u after %u", s->sport, s->stamp,
 		    h->stamp);
 		h->stamp = s->stamp;
@@ -344,7 +352,8 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 		    "port %u: FIN at %u and at %u", s->sport,
 		    h->fin_seq - h->iss, end - h->iss);
 		SIM_CHECK(w, after(end, h->max) >= (h->fin ? -1 : 0) &&
-		    after(s->seq, h->max) <= 0,
+		    (after(s->seq, h->max) <= 0 ||
+		    lost_inside(&w->host[wf->from])),
 		    "port %u: FIN at %u, sent up to %u", s->sport,
 		    end - h->iss, h->max - h->iss);
 		h->fin = true;
@@ -352,7 +361,8 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	}
 	if (s->flags & (SYN | FIN))
 		end++;
-	if (after(end, h->max) > 0) {
+	/* An ACK may stand behind what was lost inside the host. */
+	if (end != s->seq && after(end, h->max) > 0) {
 		/* A SYN stands before the stream. */
 		if (!(s->flags & SYN))
 			h->max_pos += end - h->max;

@@ -197,10 +197,11 @@ def http(name="web", count=2, root="www", extra="", entry=""):
         name, count, OURS, entry, os.path.join(TMP, root), extra)
 
 
-def echo(name="echo", count=1, port=7):
+def echo(name="echo", count=1, port=7, mode="echo"):
+    """A worker entry of the echo service."""
     return """{ name = "%s"; service = "echo"; ports = [ "tap0" ];
-    count = %d; cpus = [ 1 ]; listen = [ "%s:%d" ]; }""" % (
-        name, count, OURS, port)
+    count = %d; cpus = [ 1 ]; listen = [ "%s:%d" ];
+    echo = { mode = "%s"; }; }""" % (name, count, OURS, port, mode)
 
 
 def conf(name, workers, ports=None, memory="", extra="", net="10.79.0"):

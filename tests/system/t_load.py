@@ -1,10 +1,12 @@
 """Load and patience: real clients, many connections, and doing nothing."""
 import re
 import select
+import subprocess
+import threading
 import time
 
-from lib import (Instance, OURS, claim, connect, cpu_seconds, equal, http, sh,
-                 test, url, wait_for)
+from lib import (Instance, OURS, TMP, claim, connect, cpu_seconds, echo,
+                 equal, http, sh, test, url, wait_for)
 from t_files import content, www
 
 
@@ -69,22 +71,56 @@ def a_thousand_connections_are_served_at_once():
                  lambda: sum(w["connections"] for w in i.workers()) == 0)
 
 
+class WakeUps(threading.Thread):
+    """
+    How fast this machine wakes a process just now: a byte through cat and
+    back, every 50 ms. What cat cannot do, no sleeping worker can.
+    """
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.ms, self.ended = [], False
+        self.cat = subprocess.Popen(["cat"], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, bufsize=0)
+
+    def run(self):
+        while not self.ended:
+            time.sleep(0.05)
+            t0 = time.monotonic()
+            self.cat.stdin.write(b"x")
+            self.cat.stdout.read(1)
+            self.ms.append(1e3 * (time.monotonic() - t0))
+
+    def end(self):
+        """The time within which 90% came back, ms."""
+        self.ended = True
+        self.join()
+        self.cat.stdin.close()
+        self.cat.wait()
+        return sorted(self.ms)[len(self.ms) * 9 // 10]
+
+
 @test
 def a_hundred_pings_are_answered_within_a_millisecond():
     www()
     with Instance():
         sh("ping", "-c", "1", "-W", "2", OURS)
-        for left in (2, 1, 0):      # the machine may be busy with others
+        for left in (2, 1, 0):
+            machine = WakeUps()
+            machine.start()
             out = sh("ping", "-c", "100", "-i", "0.05", OURS).stdout
+            control = machine.end()
             claim("100 received, 0% packet loss" in out, out)
             rtts = sorted(float(t)
                           for t in re.findall(r"time=([\d.]+) ms", out))
             equal(len(rtts), 100, "answers")
-            print("rtt: median %.3f ms, 95%% %.3f ms, worst %.3f ms" %
-                  (rtts[50], rtts[95], rtts[-1]))
-            if rtts[95] < 1.0:
-                break
-            claim(left and rtts[50] < 1.0, "95%% within %.3f ms" % rtts[95])
+            print("rtt: median %.3f ms, 95%% %.3f ms, worst %.3f ms; "
+                  "the machine wakes cat in %.3f ms" %
+                  (rtts[50], rtts[95], rtts[-1], control))
+            claim(rtts[50] < 1.0, "median %.3f ms" % rtts[50])
+            if rtts[95] < 1.0 or control > 0.3:
+                break           # right, or the machine is too busy to say
+            claim(left, "95%% within %.3f ms" % rtts[95])
         # large ones too, up to a whole frame
         out = sh("ping", "-c", "10", "-i", "0.02", "-s", "1472", OURS).stdout
         claim("10 received" in out, out)
@@ -148,3 +184,84 @@ def a_slow_reader_does_not_hold_up_others():
                 if data.endswith(want[-64:]) and len(data) > len(want):
                     break
             claim(data.endswith(want), "whole body for a slow reader")
+
+
+GIB = 1 << 30
+PERIOD = 95 * 74        # of chargen: 95 lines of 72 characters and CRLF
+
+
+@test
+def a_gibibyte_comes_down_right():
+    www()
+    with Instance([http(count=1), echo(mode="chargen", port=19)]):
+        with connect(19) as s:
+            head = b""
+            while len(head) < PERIOD:
+                head += s.recv(PERIOD - len(head))
+            rows = head.split(b"\r\n")
+            claim(len(set(rows)) == 96 and len(rows[0]) == 72,
+                  "lines of 72 characters, each another")
+            want = head * (2 + (1 << 18) // PERIOD)
+            buf, total = bytearray(1 << 18), 0
+            while total < GIB:
+                n = s.recv_into(buf)
+                at = total % PERIOD
+                claim(n > 0 and buf[:n] == want[at:at + n],
+                      "wrong bytes after %d" % total)
+                total += n
+
+
+@test
+def a_gibibyte_goes_up_right():
+    www()
+    with Instance([http(count=1), echo(mode="discard", port=9)]) as i:
+        data = b"0123456789abcdef" * (1 << 16)
+        with connect(9, seconds=30) as s:
+            for _ in range(GIB // len(data)):
+                s.sendall(data)
+            s.shutdown(1)
+            equal(s.recv(1), b"", "closed when all was read")
+        c = i.counters()
+        equal(c["tcp_bytes_in"], GIB, "bytes that came")
+
+
+@test
+def a_large_upload_is_echoed_while_it_comes():
+    www()
+    with open(TMP + "/up", "wb") as f:
+        for k in range(256):
+            f.write(content(4096 + k) * 256)
+    with Instance([http(count=1)]):
+        # the answer starts before the request has ended
+        sh("sh", "-c", "curl -sS -m 60 -X POST -T %s/up %s | cmp - %s/up" %
+           (TMP, url("/echo"), TMP), seconds=90)
+
+
+@test
+def many_clients_echo_at_once():
+    www()
+    data = content(1 << 20)
+    bad = []
+
+    def client():
+        with connect(7, seconds=20) as s:
+            sender = threading.Thread(target=lambda: (s.sendall(data),
+                                                      s.shutdown(1)))
+            sender.start()
+            got = b""
+            while len(got) < len(data):
+                part = s.recv(1 << 18)
+                if not part:
+                    break
+                got += part
+            sender.join()
+            if got != data or s.recv(1) != b"":
+                bad.append(len(got))
+
+    with Instance([http(count=1), echo(count=2)]):
+        threads = [threading.Thread(target=client) for _ in range(40)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        equal(bad, [], "clients with wrong bytes")

@@ -80,8 +80,8 @@ start(void)
 	struct net *n;
 	int err;
 
-	strcpy(conf->root, "/srv");
-	strcpy(conf->echo, "/echo");
+	snprintf(conf->root, OPT_STRLEN, "/srv");
+	snprintf(conf->echo, OPT_STRLEN, "/echo");
 	n = mock_start(&http_service, conf, cache, &err);
 	ck_assert_int_eq(err, 0);
 	return n;
@@ -177,7 +177,7 @@ parse(const struct conn *c, uint32_t at, bool head_only, struct answer *a)
 		dechunk(a, a->body, c->out_len - at - a->total);
 	} else if (field(a, "Content-Length", value) && !head_only &&
 	    a->status != 304) {
-		a->len = (uint32_t)atoi(value);
+		a->len = (uint32_t)strtoul(value, NULL, 10);
 		a->total += a->len;
 		ck_assert_uint_le(at + a->total, c->out_len);
 	}

@@ -266,7 +266,7 @@ static const struct http_version version = { "\"e\"", MTIME, NOW };
 static void
 request(struct http_req *r, char *head, const char *method, const char *fields)
 {
-	int n = sprintf(head, "%s / HTTP/1.1\r\nHost: h\r\n%s\r\n", method,
+	int n = snprintf(head, 1024, "%s / HTTP/1.1\r\nHost: h\r\n%s\r\n", method,
 	    fields);
 
 	ck_assert_int_eq(http_req_parse(r, head, (uint32_t)n, &limits), 0);
@@ -396,12 +396,12 @@ START_TEST(extensions_and_trailers_are_bounded)
 	char *p = malloc(10000), data[1];
 	uint32_t n, got;
 
-	n = (uint32_t)sprintf(p, "0;%0*d\r\n", (int)CHUNK_LINE, 1);
+	n = (uint32_t)snprintf(p, 10000, "0;%0*d\r\n", (int)CHUNK_LINE, 1);
 	ck_assert_uint_eq(decode(p, n, n, data, &got), HC_BAD);
-	n = (uint32_t)sprintf(p, "0\r\nA: %0*d\r\n\r\n", (int)CHUNK_TRAILER,
+	n = (uint32_t)snprintf(p, 10000, "0\r\nA: %0*d\r\n\r\n", (int)CHUNK_TRAILER,
 	    1);
 	ck_assert_uint_eq(decode(p, n, n, data, &got), HC_BAD);
-	n = (uint32_t)sprintf(p, "0\r\nA: %0*d\r\n\r\n",
+	n = (uint32_t)snprintf(p, 10000, "0\r\nA: %0*d\r\n\r\n",
 	    (int)CHUNK_TRAILER - 10, 1);
 	ck_assert_uint_eq(decode(p, n, n, data, &got), HC_END);
 	free(p);

@@ -8,6 +8,8 @@
 
 #include "../../secondary/proto/http_req.h"
 
+#define HEAD_MAX	2048u	/* bytes of a composed request */
+
 static const struct http_limits limits = { .uri = 256, .fields = 20 };
 
 /* A head, and the status that answers it; 0: accepted. */
@@ -274,14 +276,14 @@ compose(char *p, uint64_t *seed)
 	uint32_t n, i, lines;
 
 #define PICK(a)	(a)[rnd(seed) % (sizeof(a) / sizeof((a)[0]))]
-	n = (uint32_t)sprintf(p, "%s %s %s\r\n", PICK(method), PICK(target),
+	n = (uint32_t)snprintf(p, HEAD_MAX, "%s %s %s\r\n", PICK(method), PICK(target),
 	    PICK(version));
 	if (rnd(seed) % 4 != 0)
-		n += (uint32_t)sprintf(p + n, "Host: h\r\n");
+		n += (uint32_t)snprintf(p + n, HEAD_MAX - n, "Host: h\r\n");
 	lines = rnd(seed) % 4;
 	for (i = 0; i < lines; i++)
-		n += (uint32_t)sprintf(p + n, "%s", PICK(field));
-	n += (uint32_t)sprintf(p + n, "\r\n%s", rnd(seed) % 2 ? "GET /" : "");
+		n += (uint32_t)snprintf(p + n, HEAD_MAX - n, "%s", PICK(field));
+	n += (uint32_t)snprintf(p + n, HEAD_MAX - n, "\r\n%s", rnd(seed) % 2 ? "GET /" : "");
 #undef PICK
 	/* Now and then, one byte is another. */
 	if (rnd(seed) % 4 == 0)
@@ -295,7 +297,7 @@ START_TEST(fast_path_agrees_on_random_heads)
 	uint64_t seed = 0x5eed + (uint64_t)_i;
 	uint32_t i, n, taken = 0;
 	struct http_req r;
-	char *p = malloc(2048), *q;
+	char *p = malloc(HEAD_MAX), *q;
 
 	for (i = 0; i < 50000; i++) {
 		n = compose(p, &seed);
@@ -352,20 +354,20 @@ END_TEST
 
 START_TEST(limits_on_target_and_lines_have_their_status)
 {
-	char head[8192];
+	char head[HEAD_MAX];
 	struct http_req r;
 	uint32_t i, n;
 
-	n = (uint32_t)sprintf(head, "GET /%0255d HTTP/1.1\r\n" H "\r\n", 1);
+	n = (uint32_t)snprintf(head, sizeof(head), "GET /%0255d HTTP/1.1\r\n" H "\r\n", 1);
 	ck_assert_int_eq(http_req_parse(&r, head, n, &limits), 0);
-	n = (uint32_t)sprintf(head, "GET /%0256d HTTP/1.1\r\n" H "\r\n", 1);
+	n = (uint32_t)snprintf(head, sizeof(head), "GET /%0256d HTTP/1.1\r\n" H "\r\n", 1);
 	ck_assert_int_eq(http_req_parse(&r, head, n, &limits), 414);
 	ck_assert_uint_eq(http_fast(&r, head, n, &limits), 0);
 	for (i = 18; i < 21; i++) {
-		n = (uint32_t)sprintf(head, GET);
+		n = (uint32_t)snprintf(head, sizeof(head), GET);
 		while (n < sizeof(GET) - 1 + 6 * i)
-			n += (uint32_t)sprintf(head + n, "A: b\r\n");
-		n += (uint32_t)sprintf(head + n, "\r\n");
+			n += (uint32_t)snprintf(head + n, sizeof(head) - n, "A: b\r\n");
+		n += (uint32_t)snprintf(head + n, sizeof(head) - n, "\r\n");
 		ck_assert_int_eq(http_req_parse(&r, head, n, &limits),
 		    i < 20 ? 0 : 431);
 		ck_assert_uint_eq(http_fast(&r, head, n, &limits),

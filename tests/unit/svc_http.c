@@ -286,7 +286,7 @@ START_TEST(pipelined_requests_are_answered_in_order)
 	uint32_t i, at = 0, total = 0, left;
 
 	for (i = 0; i < 2000; i++)
-		total += (uint32_t)sprintf(reqs + total,
+		total += (uint32_t)snprintf(reqs + total, 300000 - total,
 		    "GET /%s HTTP/1.1\r\n" H "\r\n", path[i % 5]);
 	c->piece = _i == 0 ? 0 : 97;
 	c->sndbuf = _i == 0 ? 0 : 3000;

@@ -77,15 +77,18 @@ START_TEST(large_bodies_are_echoed_as_they_come)
 
 	c->sndbuf = _i & 2 ? 700 : 0;
 	c->piece = _i & 2 ? 1000 : 0;
-	m = (uint32_t)(chunked ? sprintf(head, POST("/echo")
-	    "Transfer-Encoding: chunked\r\n\r\n") :
-	    sprintf(head, POST("/echo") "Content-Length: %u\r\n\r\n", BIG));
+	if (chunked)
+		m = (uint32_t)snprintf(head, sizeof(head), POST("/echo")
+		    "Transfer-Encoding: chunked\r\n\r\n");
+	else
+		m = (uint32_t)snprintf(head, sizeof(head), POST("/echo")
+		    "Content-Length: %u\r\n\r\n", BIG);
 	mock_input(n, c, head, m);
 	while (at < BIG) {
 		m = BIG - at < 3333 ? BIG - at : 3333;
 		if (chunked)
-			mock_input(n, c, head, (size_t)sprintf(head,
-			    "%x\r\n", m));
+			mock_input(n, c, head, (size_t)snprintf(head,
+			    sizeof(head), "%x\r\n", m));
 		mock_input(n, c, big + at, m);
 		if (chunked)
 			mock_input(n, c, "\r\n", 2);
@@ -181,20 +184,20 @@ START_TEST(oversize_heads_get_414_or_431)
 
 	switch (_i) {
 	case 0:			/* a target without end */
-		m = (uint32_t)sprintf(req, "GET /%065000d", 1);
+		m = (uint32_t)snprintf(req, 70000, "GET /%065000d", 1);
 		break;
 	case 1:			/* a target that is too long */
-		m = (uint32_t)sprintf(req, "GET /%08200d HTTP/1.1\r\n" H
+		m = (uint32_t)snprintf(req, 70000, "GET /%08200d HTTP/1.1\r\n" H
 		    "\r\n", 1);
 		break;
 	case 2:			/* one field too large */
-		m = (uint32_t)sprintf(req, GET("/") "A: %020000d\r\n\r\n", 1);
+		m = (uint32_t)snprintf(req, 70000, GET("/") "A: %020000d\r\n\r\n", 1);
 		break;
 	case 3:			/* too many fields */
-		m = (uint32_t)sprintf(req, GET("/"));
+		m = (uint32_t)snprintf(req, 70000, GET("/"));
 		for (i = 0; i < 200; i++)
-			m += (uint32_t)sprintf(req + m, "A: b\r\n");
-		m += (uint32_t)sprintf(req + m, "\r\n");
+			m += (uint32_t)snprintf(req + m, 70000 - m, "A: b\r\n");
+		m += (uint32_t)snprintf(req + m, 70000 - m, "\r\n");
 		break;
 	}
 	c->piece = 1400;
@@ -416,11 +419,11 @@ START_TEST(wrong_options_are_refused_with_a_reason)
 	struct net *n;
 	int err;
 
-	strcpy(conf->root, "/srv");
+	snprintf(conf->root, OPT_STRLEN, "/srv");
 	if (_i == 1)
-		strcpy(conf->echo, "echo");
+		snprintf(conf->echo, OPT_STRLEN, "echo");
 	if (_i == 2)
-		strcpy(conf->server, "a\r\nb");
+		snprintf(conf->server, OPT_STRLEN, "a\r\nb");
 	n = mock_start(&http_service, conf, _i == 0 ? NULL : cache, &err);
 	ck_assert_int_eq(err, _i == 0 ? -ENOENT : -EINVAL);
 	ck_assert_ptr_nonnull(strstr(n->log, _i == 0 ? "root" : _i == 1 ?
@@ -438,8 +441,8 @@ START_TEST(another_index_file_may_stand_for_a_directory)
 	struct net *n;
 	int err;
 
-	strcpy(conf->root, "/srv");
-	strcpy(conf->index, "home.htm");
+	snprintf(conf->root, OPT_STRLEN, "/srv");
+	snprintf(conf->index, OPT_STRLEN, "home.htm");
 	n = mock_start(&http_service, conf, cache, &err);
 	c = open_conn(n);
 	mock_input(n, c, req, sizeof(req) - 1);

@@ -17,7 +17,7 @@ conf_new(void)
 {
 	struct wget_conf *conf = mock_conf(&wget_service);
 
-	strcpy(conf->url, "http://10.0.0.1:8080/f");
+	snprintf(conf->url, OPT_STRLEN, "http://10.0.0.1:8080/f");
 	return conf;
 }
 
@@ -113,7 +113,7 @@ START_TEST(urls_name_an_ipv4_address)
 		ck_assert_str_eq(path, urls[_i].path);
 		ck_assert(memcmp(a.addr, "\x0a\0\0\x01", 4) == 0);
 	}
-	strcpy(conf->url, urls[_i].url);
+	snprintf(conf->url, OPT_STRLEN, "%s", urls[_i].url);
 	n = mock_start(&wget_service, conf, NULL, &err);
 	ck_assert((err == 0) == (urls[_i].port != 0));
 	if (strcmp(urls[_i].url, "http://example.com/") == 0)

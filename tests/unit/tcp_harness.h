@@ -104,6 +104,19 @@ h_pseudo(const uint8_t *ip, uint32_t len)
 	return sum;
 }
 
+/* The stack asks who the peer is. */
+static inline void
+h_answer_arp(struct h *h)
+{
+	static const uint8_t reply[42] = { 2, 0, 0, 0, 0, 1,
+	    2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
+	    2, 0, 0, 0, 0, 2, 10, 0, 0, 2, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1 };
+	struct pkt *p = plain_receive(&h->s, reply, sizeof(reply));
+
+	ck_assert_ptr_nonnull(p);
+	net_input(h->s.net, &p, 1, h->now);
+}
+
 /* Take what the stack sent; every checksum and length is looked at. */
 static inline void
 h_collect(struct h *h)
@@ -112,10 +125,13 @@ h_collect(struct h *h)
 	struct h_seg *o;
 	const uint8_t *ip, *t;
 	uint32_t i, total, hlen;
+	bool arp = false;
 
 	plain_send(&h->s, &box);
 	for (i = 0; i < box.n; i++) {
 		ip = box.data[i] + 14;
+		arp |= box.data[i][13] == 6 && memcmp(ip + 24,
+		    "\x0a\0\0\x02", 4) == 0;
 		if (box.data[i][12] != 8 || box.data[i][13] != 0 || ip[9] != 6)
 			continue;
 		total = get_be16(ip + 2);
@@ -136,6 +152,10 @@ h_collect(struct h *h)
 		o->tos = ip[1];
 		memcpy(o->opts, t + 20, o->optlen);
 		memcpy(o->data, t + hlen, o->s.len);
+	}
+	if (arp) {
+		h_answer_arp(h);
+		h_collect(h);
 	}
 }
 

@@ -72,6 +72,10 @@ def http(bench, name, case):
     if case.bound:
         contenders["memcpy alone"] = lambda: peers.memcpy(bench, case)
     samples, note = bench.turns(contenders)
+    for x in samples["ours"]:       # what was lost on the wire, the most
+        for k, v in x["drops"].items():
+            lost = note.setdefault("drops", {})
+            lost[k] = max(lost.get(k, 0), v)
     sums = {}
     for who, ss in samples.items():
         s = rounds.spread([figure(case, x) for x in ss])

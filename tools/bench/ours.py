@@ -52,6 +52,17 @@ def wait_report(p, log):
         return json.load(f)
 
 
+def drops(bench):
+    """Frames lost by cause, and segments sent again, of both workers."""
+    p = subprocess.run([bench.program("bin/starfish"), "-n", NAME, "stats",
+                        "--json"], stdout=subprocess.PIPE, check=True)
+    r = json.loads(p.stdout)
+    lost = {k: v for k, v in r["drops"].items() if v}
+    if r["counters"]["tcp_retrans"]:
+        lost["retransmitted"] = r["counters"]["tcp_retrans"]
+    return lost
+
+
 def wire(bench, case):
     """One sample of ours."""
     conf = write_conf(bench, case)
@@ -60,6 +71,7 @@ def wire(bench, case):
                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             r = wait_report(p, log)
+            lost = drops(bench)
         finally:
             if p.poll() is None:
                 p.send_signal(signal.SIGTERM)
@@ -69,4 +81,5 @@ def wire(bench, case):
         raise RuntimeError("wget: %d errors: %s" % (bad, json.dumps(
             {k: v for k, v in r.items() if not k.endswith("_us")})))
     return {"rate": r["responses"] / r["seconds"],
-            "p50_us": r["whole_us"]["p50"], "p99_us": r["whole_us"]["p99"]}
+            "p50_us": r["whole_us"]["p50"], "p99_us": r["whole_us"]["p99"],
+            "drops": lost}

@@ -57,6 +57,8 @@ def line(r):
     if n.get("thrown_away") or n.get("noisy_rounds_used"):
         s += "  [%d rounds thrown away, %d noisy ones used]" % (
             n.get("thrown_away", 0), n.get("noisy_rounds_used", 0))
+    if n.get("drops"):
+        s += "  lost: %s" % ", ".join("%s %d" % d for d in n["drops"].items())
     return s
 
 

@@ -142,7 +142,7 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 	case CTL_DOWN:
 		c->waits_down = 1;
 		if (s->phase < SUPER_STOP_WORKERS)
-			super_stop(s, "asked to");
+			super_stop(s, "down");
 		break;
 	case CTL_RESTART:
 		restart_slot(s, c, r->slot);

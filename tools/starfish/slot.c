@@ -231,7 +231,9 @@ slot_death_text(char *buf, size_t len, int code, int value,
 		return;
 	}
 	name = sigabbrev_np(value);
-	snprintf(buf, len, "killed by %s%s%s", name != NULL ? "SIG" : "signal",
-	    name != NULL ? name : "", code == CLD_DUMPED ? ", core dumped" :
-	    "");
+	if (name != NULL)
+		snprintf(buf, len, "killed by SIG%s%s", name,
+		    code == CLD_DUMPED ? ", core dumped" : "");
+	else
+		snprintf(buf, len, "killed by signal %d", value);
 }

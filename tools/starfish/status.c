@@ -125,7 +125,7 @@ void
 view_drops(const struct inst *in, char *buf, size_t len)
 {
 	char one[64];
-	uint64_t n, total = 0;
+	uint64_t n;
 	uint32_t c, causes = 0;
 
 	buf[0] = '\0';
@@ -135,7 +135,6 @@ view_drops(const struct inst *in, char *buf, size_t len)
 		n = view_sum(in, c);
 		if (n == 0)
 			continue;
-		total += n;
 		causes++;
 		snprintf(one, sizeof(one), "%s%s %" PRIu64,
 		    causes > 1 ? ", " : "", counter_names[c] + 5, n);

@@ -36,7 +36,7 @@ static const struct word config_words[] = {
 	  "check FILE; say where it is wrong and what is allowed" },
 	{ "show", VERB_SHOW, ARG_FILE_OPT, O_NAME | O_JSON, NULL,
 	  "every option with value, default and range, of FILE or as it runs" },
-	{ NULL }
+	{ .word = NULL }
 };
 
 static const struct word words[] = {
@@ -65,7 +65,7 @@ static const struct word words[] = {
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command" },
-	{ NULL }
+	{ .word = NULL }
 };
 
 static const char *const arg_texts[] = {
@@ -317,11 +317,13 @@ words_parse(int argc, char *const argv[], struct request *rq, char *err,
 			    words_name(w->verb), option_texts[i].text);
 			return -EINVAL;
 		}
+	if (parse_arg(&p, w, at, rq) < 0)
+		return -EINVAL;
 	if (rq->verb == VERB_UP && rq->file == NULL) {
 		snprintf(err, errlen, "up: missing: -c FILE");
 		return -EINVAL;
 	}
-	return parse_arg(&p, w, at, rq);
+	return 0;
 }
 
 const char *

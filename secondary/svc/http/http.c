@@ -99,38 +99,27 @@ hx_avail(const struct hx *x)
 }
 
 void
-hx_flush(struct hx *x)
+hx_commit(struct hx *x)
 {
-	if (x->res == NULL)
-		return;
 	conn_commit(x->n, x->c, x->res_used);
 	x->res = NULL;
 }
 
 uint32_t
-hx_peek(struct hx *x, uint32_t skip, const uint8_t **p)
+hx_look(struct hx *x, uint32_t at, const uint8_t **p)
 {
-	uint32_t at = x->done + skip;
-
-	/* Wraps around when at is before the window. */
-	if (at - x->win_at >= x->win_len) {
-		hx_flush(x);
-		x->win_at = at;
-		x->win_len = conn_peek(x->n, x->c, at, &x->win);
-		if (x->win_len == 0)
-			return 0;
-	}
-	*p = x->win + (at - x->win_at);
-	return x->win_len - (at - x->win_at);
+	hx_flush(x);
+	x->win_at = at;
+	x->win_len = conn_peek(x->n, x->c, at, &x->win);
+	*p = x->win;
+	return x->win_len;
 }
 
 uint8_t *
-hx_room(struct hx *x, uint32_t n)
+hx_reserve(struct hx *x, uint32_t n)
 {
 	uint32_t len;
 
-	if (x->res != NULL && x->res_len - x->res_used >= n)
-		return x->res + x->res_used;
 	hx_flush(x);
 	/* More requests wait behind this one: their answers join it. */
 	len = x->win_at + x->win_len - x->done > x->req.head_len ?

@@ -141,16 +141,48 @@ struct hx {
 /* Unread bytes not handled yet. */
 uint32_t hx_avail(const struct hx *x);
 
-/* Unread bytes from done + skip that lie together; how many. */
-uint32_t hx_peek(struct hx *x, uint32_t skip, const uint8_t **p);
-
-/* n bytes of the send queue to be written, n at most 512 for certain; NULL:
- * wait (CONN_WRITE is asked for). hx_used() follows. */
-uint8_t	*hx_room(struct hx *x, uint32_t n);
+/* Slow halves of the functions below. */
+void	hx_commit(struct hx *x);
+uint32_t hx_look(struct hx *x, uint32_t at, const uint8_t **p);
+uint8_t	*hx_reserve(struct hx *x, uint32_t n);
 
 /* Give to the send queue what was written into reserved space. Before any
  * call of conn.h. */
-void	hx_flush(struct hx *x);
+static inline void
+hx_flush(struct hx *x)
+{
+	if (x->res != NULL)
+		hx_commit(x);
+}
+
+/* Unread bytes from done + skip that lie together; how many. */
+static inline uint32_t
+hx_peek(struct hx *x, uint32_t skip, const uint8_t **p)
+{
+	uint32_t at = x->done + skip - x->win_at;
+
+	/* Wraps around when the place is before the window. */
+	if (at >= x->win_len)
+		return hx_look(x, x->done + skip, p);
+	*p = x->win + at;
+	return x->win_len - at;
+}
+
+/* n bytes of the send queue to be written, n at most 512 for certain; NULL:
+ * wait (CONN_WRITE is asked for). hx_used() follows. */
+static inline uint8_t *
+hx_room(struct hx *x, uint32_t n)
+{
+	if (x->res != NULL && x->res_len - x->res_used >= n)
+		return x->res + x->res_used;
+	return hx_reserve(x, n);
+}
+
+static inline void
+hx_used(struct hx *x, uint32_t n)
+{
+	x->res_used += n;
+}
 
 /* Be called with CONN_WRITE when n bytes can be queued; GO_WAIT. */
 enum http_go hx_wait_room(struct hx *x, uint32_t n);
@@ -163,12 +195,6 @@ enum http_go hx_abort(struct hx *x);
 
 /* Set the connection's timer to now + ms. */
 void	hx_timer(struct hx *x, int64_t ms);
-
-static inline void
-hx_used(struct hx *x, uint32_t n)
-{
-	x->res_used += n;
-}
 
 /* ---- request.c ---- */
 

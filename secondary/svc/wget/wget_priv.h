@@ -21,7 +21,7 @@
 #define WGET_PIPELINE	32u	/* most requests under way, a power of two */
 #define WGET_HEAD	16384u	/* largest head of a response */
 #define WGET_REQUEST	2048u	/* largest head of a request */
-#define WGET_PATTERN	16384u	/* bytes of upload that repeat, a power of two */
+#define WGET_PATTERN	16384u	/* bytes of upload that repeat */
 #define WGET_OPENS	64u	/* most connections opened in one turn */
 #define WGET_GRACE_US	2000000u /* for what is under way at the end */
 
