@@ -64,6 +64,8 @@ enum tcp_state {
 #define TF_CWR		0x01000000u	/* say CWR in the next new segment */
 #define TF_REUSED	0x02000000u	/* opened over a TIME_WAIT entry */
 #define TF_RETXMT_SYN	0x04000000u	/* SYN or SYN-ACK was sent again */
+#define TF_HELD		0x80000000u	/* over, but the service still reads
+					   what is unread: conn_hold() */
 
 /* conn.timer: what t_rexmit means */
 enum tcp_timer {

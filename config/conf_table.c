@@ -52,7 +52,7 @@ static const struct opt memory_opts[] = {
 	  .help = "Connections in TIME_WAIT of each slot." },
 	{ "chunks", OPT_INT, M(chunks), 8192, 64, 1 << 23,
 	  .help = "Large chunks of each slot, for data to send." },
-	{ "chunk_size", OPT_INT, M(chunk_size), 4096, 512, 65536,
+	{ "chunk_size", OPT_INT, M(chunk_size), 4096, 1024, 65536,
 	  .unit = "bytes", .help = "Bytes of a large chunk; times 64." },
 	{ "ring", OPT_INT, M(ring), 1024, 64, 65536,
 	  .help = "Frames on the way from slot to slot; a power of two." },

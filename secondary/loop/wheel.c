@@ -92,6 +92,17 @@ wheel_file(struct net *n, uint32_t id)
 	link_in(n, id, slot);
 }
 
+uint32_t
+wheel_peek(const struct net *n, uint64_t deadline)
+{
+	const struct wheel *w = &n->wheel;
+	uint64_t tick = deadline >> WHEEL_SHIFT;
+
+	if (deadline == UINT64_MAX)
+		return ARENA_NONE;
+	return w->head[slot_of(w, tick < w->tick ? w->tick : tick)];
+}
+
 /* Distance from slot `from` to the next one in use, going round; 256: none. */
 static uint32_t
 next_used(const uint64_t map[WHEEL_SLOTS / 64], uint32_t from)

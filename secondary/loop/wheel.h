@@ -39,6 +39,10 @@ void	wheel_file(struct net *n, uint32_t id);
 
 void	wheel_unfile(struct net *n, uint32_t id);
 
+/* The record that filing at this deadline would write to, ARENA_NONE: none;
+ * for those who file many and prefetch. */
+uint32_t wheel_peek(const struct net *n, uint64_t deadline);
+
 /*
  * Call fire for up to max records whose deadline is at or before now. A
  * record is unfiled when fire is called, which may file or unfile any record.

@@ -175,12 +175,31 @@ claim_conn(struct net *n, uint32_t id)
 	struct conn *c = conn_at(n, id);
 	struct claim cl = { n, false };
 
-	if (c->state == TCP_CLOSED || c->state >= TCP_TIME_WAIT ||
+	bool gone = (c->flags & TF_GONE) != 0;
+
+	/* one that is over and waits for CONN_GONE is closed and in no index:
+	 * its flow may have a new connection already */
+	if ((c->state == TCP_CLOSED) != gone || c->state >= TCP_TIME_WAIT ||
 	    c->t.port >= n->conf.nports ||
-	    lookup_find(n, c->rec.hash, &c->t) != ARENA_NONE ||
-	    c->rec.hash != tuple_hash(n, &c->t))
+	    c->rec.hash != tuple_hash(n, &c->t) ||
+	    (!gone && lookup_find(n, c->rec.hash, &c->t) != ARENA_NONE))
 		return false;
 	return tcp_walk(n, id, ignore, claim_chunk, &cl) == 0 && !cl.bad;
+}
+
+/* Ask early for what rebuilding writes to: the record, then its home in the
+ * lookup index and the record that leads its list in the wheel. */
+static inline void
+ahead(const struct net *n, const struct rec *far, const struct rec *near)
+{
+	uint32_t head;
+
+	__builtin_prefetch(far);
+	__builtin_prefetch((const uint8_t *)far + 64);
+	__builtin_prefetch(&n->hash[near->hash & n->a->hash_mask], 1);
+	head = wheel_peek(n, near->deadline);
+	if (head != ARENA_NONE)
+		__builtin_prefetch(rec_at(n, head), 1);
 }
 
 static void
@@ -192,7 +211,9 @@ index_records(struct net *n)
 	for (i = 0; i < s->conns; i++) {
 		struct conn *c = conn_at(n, i);
 
-		__builtin_prefetch(conn_at(n, i + 8 < s->conns ? i + 8 : i));
+		if (i + 24 < s->conns)
+			ahead(n, &conn_at(n, i + 24)->rec,
+			    &conn_at(n, i + 8)->rec);
 		c->rec.wslot = WHEEL_NONE;
 		if (c->rec.state != REC_USED)
 			continue;
@@ -201,12 +222,15 @@ index_records(struct net *n)
 			net_count(n, CNT_conn_torn, 1);
 			continue;
 		}
-		lookup_put(n, c->rec.hash, i);
+		if ((c->flags & TF_GONE) == 0)
+			lookup_put(n, c->rec.hash, i);
 		wheel_file(n, i);
 	}
 	for (i = 0; i < s->timewait; i++) {
 		struct tw *w = &n->tws[i];
 
+		if (i + 24 < s->timewait)
+			ahead(n, &n->tws[i + 24].rec, &n->tws[i + 8].rec);
 		w->rec.wslot = WHEEL_NONE;
 		if (w->rec.state != REC_USED)
 			continue;

@@ -3,6 +3,7 @@
 
 #define ARP_RATE	1000u	/* answers and announcements per second */
 #define ARP_SAVED	200u
+#define DEFEND_US	(10 * US_PER_S)	/* RFC 5227 (1.1): DEFEND_INTERVAL */
 
 static const uint8_t everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
@@ -91,7 +92,9 @@ arp_valid(const struct net *n, const struct pkt *p)
 	return spa >> 28 != 14 && spa >> 24 != 127 && spa != UINT32_MAX;
 }
 
-/* Learn the sender: make a new entry only if it spoke to us. */
+/* Learn the sender: make a new entry only if it spoke to us. A reply to us
+ * is told to the other slots even when it is no news here: the port gave it
+ * to this slot, while another one may have asked. */
 static void
 arp_sender(struct net *n, const struct pkt *p, bool make)
 {
@@ -106,8 +109,9 @@ arp_sender(struct net *n, const struct pkt *p, bool make)
 	for (i = 0; i < np->naddr4; i++)
 		near |= ((np->addr4_be[i] ^ spa) & np->mask4_be[i]) == 0;
 	map4(addr, a + ARP_SPA);
-	if (neigh_learn(n, p->port, addr, a + ARP_SHA, make && near) &&
-	    n->env.learned != NULL)
+	if ((neigh_learn(n, p->port, addr, a + ARP_SHA, make && near) ||
+	    (near && rd16(a + ARP_OP) == ARP_REPLY &&
+	    ip4_ours(np, rd32_be(a + ARP_TPA)))) && n->env.learned != NULL)
 		n->env.learned(n->env.arg, p);
 }
 
@@ -130,10 +134,17 @@ arp_input(struct net *n, struct pkt *p)
 	/* a reply, or what is not for us, makes no new entry */
 	arp_sender(n, p, mine && rd16(a + ARP_OP) == ARP_REQUEST);
 	if (ip4_ours(np, spa)) {
-		/* somebody claims our address: defend it, RFC 5227 (2.4) */
+		/* Somebody claims our address: defend it, RFC 5227 (2.4), but
+		 * not against each claim: two that do would never end. */
+		net_count(n, CNT_drop_arp, 1);
+		if (n->defended_us != 0 &&
+		    n->now - n->defended_us < DEFEND_US) {
+			frame_put(n, p);
+			return;
+		}
+		n->defended_us = n->now;
 		tpa = spa;
 		mine = true;
-		net_count(n, CNT_drop_arp, 1);
 	}
 	if (!mine || (rd16(a + ARP_OP) != ARP_REQUEST && tpa != spa) ||
 	    pktq_full(&n->out) ||
@@ -159,7 +170,9 @@ arp_learn(struct net *n, struct pkt *p)
 	if (arp_valid(n, p) && rd32_be(a + ARP_SPA) != 0 &&
 	    !ip4_ours(&n->port[p->port], rd32_be(a + ARP_SPA))) {
 		map4(addr, a + ARP_SPA);
-		neigh_learn(n, p->port, addr, a + ARP_SHA, true);
+		/* a reply that this slot did not ask for makes nothing */
+		neigh_learn(n, p->port, addr, a + ARP_SHA,
+		    rd16(a + ARP_OP) == ARP_REQUEST);
 	}
 	frame_put(n, p);
 }

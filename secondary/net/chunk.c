@@ -69,7 +69,11 @@ chunk_put(struct net *n, uint32_t c)
 {
 	struct chunk *k = chunk_at(n, c);
 
-	if (k->used == 0 || (int32_t)(k->mark - n->tx_done) <= 0) {
+	/* Out are the marks in (tx_done, tx_mark]. An old chunk's mark may be
+	 * more than 2^31 frames behind: a signed difference takes it for one
+	 * to come, and it would block limbo for hours. */
+	if (k->used == 0 ||
+	    n->tx_mark - k->mark >= n->tx_mark - n->tx_done) {
 		chunk_free(n, c);
 		return;
 	}

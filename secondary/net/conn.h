@@ -124,4 +124,69 @@ void	conn_cork(struct net *n, struct conn *c, bool on);
 /* Time of this turn, µs. */
 uint64_t conn_now(const struct net *n);
 
+/* ---- for a layer that also calls between two turns: sockets ---- */
+
+/*
+ * Take a connection in hands outside of its event, between two turns: all
+ * calls above are allowed until conn_leave(), for this connection alone.
+ * NULL: the record is not in use.
+ */
+struct conn *conn_enter(struct net *n, uint32_t id);
+void	conn_leave(struct net *n, struct conn *c);
+
+/*
+ * In CONN_GONE: keep the record, with what is unread, until it is entered
+ * again and conn_close() or conn_abort() gives it up. Nothing is sent for it.
+ */
+void	conn_hold(struct conn *c);
+
+/* The peer's FIN has come; bytes before it may be unread. */
+bool	conn_fin(const struct conn *c);
+
+/* Give the connection these options, net_conf.conn_opts being set. Values
+ * that a path cannot take (rcvbuf above the maximum) are cut to what it can. */
+void	conn_set_opts(struct net *n, struct conn *c,
+	    const struct conn_opts *o);
+
+/* TCP_QUICKACK: on: what is owed goes now, and the next few ACKs at once;
+ * off: they may be delayed from now on. */
+void	conn_quickack(struct net *n, struct conn *c, bool on);
+
+/*
+ * How it goes, for display and for TCP_INFO. Segments are counted from bytes
+ * with the present segment size where one frame carried several.
+ */
+struct conn_metrics {
+	uint8_t state;		/* enum tcp_state (common/tcb.h) */
+	uint8_t phase;		/* enum tcp_phase: open, recovery, loss */
+	uint8_t backoff;	/* timeouts in a row */
+	uint8_t snd_wscale, rcv_wscale;
+	bool ts, sack, ecn;	/* agreed */
+	bool reordered;		/* reordering was seen on the path */
+	uint32_t rto_us, rtt_us, rttvar_us; /* rtt 0: no sample yet */
+	uint32_t min_rtt_us;	/* 0: not known */
+	uint32_t mss;		/* payload bytes of a segment we send */
+	uint32_t advmss;	/* the MSS option that we send */
+	uint32_t pmtu;		/* bytes of an IP packet */
+	uint32_t cwnd, ssthresh; /* bytes; ssthresh UINT32_MAX: not known */
+	uint32_t cwnd_segs, ssthresh_segs; /* the same in segments */
+	uint32_t unacked;	/* segments sent and not acknowledged */
+	uint32_t sacked;	/* of them: reported by SACK */
+	uint32_t lost;		/* of them: believed lost, not sent again */
+	uint32_t retrans;	/* of them: sent again, not acknowledged */
+	uint32_t total_retrans;	/* segments sent again since something is
+				   being counted: the loss that made the
+				   extension */
+	uint32_t reordering;	/* duplicate ACKs taken for a loss: 3 */
+	uint32_t snd_wnd;	/* bytes, the peer's */
+	uint32_t rcv_wnd;	/* bytes, last announced and not used up */
+	uint32_t rcv_space;	/* bytes of our receive buffer */
+	uint32_t inflight;	/* bytes, SYN and FIN count */
+	uint64_t unsent;	/* bytes queued and never sent */
+	uint64_t bytes_in, bytes_out; /* received in order, acknowledged */
+};
+
+void	conn_metrics(const struct net *n, const struct conn *c,
+	    struct conn_metrics *m);
+
 #endif

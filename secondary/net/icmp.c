@@ -39,7 +39,7 @@ echo(struct net *n, struct pkt *p, const uint8_t *ip)
 	uint8_t from[4], to[4], *m = pkt_data(p);
 
 	if (pktq_full(&n->out) ||
-	    !bucket_take(&n->icmp_rate, n->now, ECHO_RATE, ECHO_RATE)) {
+	    !bucket_take(&n->echo_rate, n->now, ECHO_RATE, ECHO_RATE)) {
 		drop(n, p);
 		return;
 	}

@@ -202,7 +202,12 @@ ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	ip[0] = 0x45;
 	ip[IP4_TOS] = tos;
 	wr16(ip + IP4_TOTAL, (uint16_t)total);
-	wr16(ip + IP4_ID, np->ip_id++);
+	wr16(ip + IP4_ID, np->ip_id);
+	/* the port gives each packet of a TSO frame an id of its own */
+	np->ip_id += 1;
+	if ((p->flags & PKT_TX_TSO) != 0)
+		np->ip_id += (uint16_t)((total - IP4_HLEN - p->l4_len - 1) /
+		    p->tso_mss);
 	wr16(ip + IP4_FRAG, IP4_DF);
 	ip[IP4_TTL] = TTL;
 	ip[IP4_PROTO] = proto;

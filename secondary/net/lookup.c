@@ -32,8 +32,8 @@ rec_id(const struct net *n, const struct rec *r)
 		return (uint32_t)(((uintptr_t)r - (uintptr_t)n->conns) >>
 		    n->stride_shift) * n->stride_inv;
 	case REC_TIMEWAIT:
-		return s->conns + (uint32_t)((const struct tw *)(const void *)r -
-		    n->tws);
+		return s->conns +
+		    (uint32_t)((const struct tw *)(const void *)r - n->tws);
 	default:
 		return s->conns + s->timewait +
 		    (uint32_t)((const struct neigh *)(const void *)r -

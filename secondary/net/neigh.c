@@ -158,7 +158,19 @@ neigh_drop(struct net *n, uint32_t i)
 	n->neigh_free = i;
 }
 
-/* A free record; the one unused for longest when there is none. */
+/* How readily an entry gives way: one that never answered first (so that
+ * packets to silent addresses cannot push out good ones), the gateway last. */
+static uint64_t
+worth(const struct net *n, const struct neigh *e)
+{
+	uint64_t good = e->link >> 48 == NEIGH_REACHABLE;
+
+	if (good && rd32_be(e->addr + 12) == n->port[e->port].gw4_be)
+		good = 2;
+	return good << 62 | (e->confirmed & ~(UINT64_C(3) << 62));
+}
+
+/* A free record; the one worth least when there is none. */
 static uint32_t
 neigh_take(struct net *n)
 {
@@ -166,7 +178,8 @@ neigh_take(struct net *n)
 
 	if (i == ARENA_NONE) {
 		for (i = 1; i < n->a->shape.neighs; i++)
-			if (n->neighs[i].confirmed < n->neighs[best].confirmed)
+			if (worth(n, &n->neighs[i]) <
+			    worth(n, &n->neighs[best]))
 				best = i;
 		neigh_drop(n, best);
 		i = n->neigh_free;

@@ -194,6 +194,12 @@ net_frame(struct net *n, struct pkt *p)
 	}
 	switch (rd16(h + ETH_TYPE)) {
 	case ETH_P_IP4:
+		/* RFC 1122 (3.3.6): no unicast packet in a broadcast frame;
+		 * broadcast packets are not served either */
+		if ((h[ETH_DST] & 1) != 0) {
+			net_count(n, CNT_drop_not_ours, 1);
+			break;
+		}
 		p->off += ETH_HLEN;
 		p->len -= ETH_HLEN;
 		ip4_input(n, p);

@@ -20,6 +20,7 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,7 +48,12 @@ struct net_port_conf {
 	uint32_t tso_max;	/* payload bytes of one TSO frame; 0: 65,000 */
 	uint32_t naddrs;
 	struct board_addr addr[NET_ADDRS]; /* ours, with prefix */
-	struct board_addr gateway; /* family 0: none */
+	struct board_addr gateway; /* IPv4; family 0: none */
+	struct board_addr gateway6; /* IPv6; family 0: none */
+	uint16_t vlan;		/* tag of every frame, 1 to 4,094; 0: none */
+	uint8_t nodad;		/* 1: addresses are not probed for doubles
+				   (RFC 4862): nobody else can be there */
+	uint8_t pad[5];
 };
 
 enum net_cc { NET_CC_CUBIC, NET_CC_NEWRENO };
@@ -89,7 +95,41 @@ struct net_conf {
 	uint8_t timestamps, sack, ecn; /* ecn: 0 off, 1 passive, 2 on */
 	uint8_t restart_idle;	/* slow start again after idle (RFC 5681) */
 	uint8_t nodelay;	/* new connections start with TCP_NODELAY */
+	uint8_t conn_opts;	/* 1: see struct conn_opts */
+	/* IP */
+	uint8_t reassembly;	/* 1: put fragments together; 0: drop them */
+	uint16_t udp_step, udp_at; /* UDP source ports that we choose: those p
+				   with (p - client_lo) % udp_step == udp_at;
+				   0: all */
 };
+
+/*
+ * Options of one connection. 0 in a member: as net_conf says. With
+ * net_conf.conn_opts the service's state of each connection begins with this
+ * (shape.state_size counts it); written by conn_set_opts() only.
+ */
+struct conn_opts {
+	uint32_t sndbuf;	/* bytes, 2,048 to 1 GiB */
+	uint32_t rcvbuf;	/* bytes, 2,048 to net_conf.rcvbuf_max: the
+				   buffer has this size and is not tuned */
+	uint32_t user_ms;	/* what is sent stays unacknowledged this long
+				   at most, then the connection ends (RFC 5482,
+				   RFC 9293 (3.8.3)), whatever `retries` says */
+	uint32_t stalled_ms;	/* TCP's own: since when it is; 0: it is not */
+	uint32_t keep_idle_ms;	/* keepalive: first probe after this */
+	uint32_t keep_step_ms;	/* and the next ones */
+	uint16_t maxseg;	/* largest segment, both ways; 88 and more */
+	uint8_t tos;		/* IP TOS or traffic class; its two ECN bits
+				   are TCP's */
+	uint8_t cc;		/* 1 + enum net_cc */
+	uint8_t keepalive;	/* CONN_ON, CONN_OFF */
+	uint8_t keep_probes;	/* unanswered ones that end it */
+	uint8_t nodelay;	/* CONN_ON, CONN_OFF: of a new connection */
+	uint8_t pad;
+};
+
+#define CONN_OFF	1u
+#define CONN_ON		2u
 
 struct net;
 struct conn;
@@ -120,9 +160,15 @@ struct net_env {
 	 */
 	int	(*owns)(void *arg, uint32_t port, const struct net_addr *local,
 		    const struct net_addr *remote);
-	/* A neighbour was learned from this frame: tell other slots. NULL: no
-	 * other slots. The frame is only lent. */
+	/* A neighbour was learned from this frame, or that somebody else has
+	 * our address: tell other slots. NULL: no other slots. The frame is
+	 * only lent. */
 	void	(*learned)(void *arg, const struct pkt *p);
+	/*
+	 * A whole frame was put together from fragments. True: its flow is
+	 * another slot's, p was taken and handed on. NULL: all flows are ours.
+	 */
+	bool	(*elsewhere)(void *arg, struct pkt *p);
 };
 
 /* Fill c with the defaults above and a shape for `conns` connections. */
@@ -224,6 +270,33 @@ int	net_listen(struct net *n, const struct net_addr *local);
 
 /* Stop accepting; half-open connections of it go on. -ENOENT. */
 int	net_unlisten(struct net *n, const struct net_addr *local);
+
+/* A listener with settings of its own. */
+struct net_listen_conf {
+	struct net_addr local;	/* as in net_listen() */
+	uint32_t backlog;	/* half-open ones; 0: net_conf.backlog */
+	uint32_t user;		/* for net_listener() */
+	struct conn_opts opts;	/* of its connections, if net_conf.conn_opts */
+};
+
+/* As net_listen(); *l is copied. */
+int	net_listen_as(struct net *n, const struct net_listen_conf *l);
+
+/* The same listener with other settings; its address stays. -ENOENT. */
+int	net_listen_set(struct net *n, const struct net_listen_conf *l);
+
+/*
+ * The one who accepts has no room (full) or has some again: while it is full
+ * a SYN or the handshake's last ACK is dropped, and the peer asks again later.
+ * -ENOENT.
+ */
+int	net_listen_full(struct net *n, const struct net_addr *local, bool full);
+
+/* The listener that a connection came to: 0 and its `user`; -ENOENT. */
+int	net_listener(struct net *n, const struct conn *c, uint32_t *user);
+
+/* Whether an address is one of ours, on any port: 0 or -EADDRNOTAVAIL. */
+int	net_local(const struct net *n, const struct net_addr *a);
 
 /*
  * Open a connection. local: NULL or port 0 lets the stack choose. Its state is

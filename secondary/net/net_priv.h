@@ -30,6 +30,74 @@ struct net_port {
 	uint32_t mask4_be[NET_ADDRS];
 	uint32_t gw4_be;		/* 0: none */
 	uint16_t ip_id;
+	uint16_t l2_len;		/* bytes of our link header */
+	uint32_t naddr6;		/* 0: no IPv6 here */
+	struct addr6 {
+		uint8_t addr[16];
+		uint8_t prefix;		/* bits */
+		uint8_t state;		/* enum addr6_state */
+		uint8_t left;		/* probes still to send */
+		uint64_t at;		/* µs: next step of its probing */
+	} addr6[NET_ADDRS + 1];		/* configured ones, link-local last */
+	uint8_t gw6[16];		/* ::: none */
+};
+
+/* RFC 4862 (5.4), RFC 4429. */
+enum addr6_state {
+	ADDR6_TENTATIVE,	/* being probed: not used */
+	ADDR6_OPTIMISTIC,	/* being probed again, used meanwhile */
+	ADDR6_PREFERRED,
+	ADDR6_DUPLICATE,	/* somebody else has it: not used */
+};
+
+/* Path MTUs that are less than the port's (pmtu.c). */
+#define PMTU_SETS	32u
+#define PMTU_WAYS	4u
+
+struct pmtu {
+	uint8_t addr[16];
+	uint64_t until;		/* µs */
+	uint16_t mtu;		/* 0: unused */
+	uint8_t port;
+	uint8_t pad[5];
+};
+
+/* Packets that are being put together (frag.c). */
+#define FRAG_PACKETS	16u	/* at once */
+#define FRAG_FRAMES	128u	/* frames that wait in all of them */
+#define FRAG_PARTS	48u	/* fragments of one packet */
+
+struct frag {
+	uint8_t src[16], dst[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint64_t until;		/* µs: given up then */
+	uint32_t id;
+	uint32_t total;		/* payload bytes, once the last has come; 0 */
+	uint32_t have;		/* payload bytes there */
+	uint8_t proto;		/* IPv4: protocol; IPv6: 0 */
+	uint8_t family;		/* 0: unused */
+	uint8_t port;
+	uint8_t nparts;
+	struct frag_part {
+		struct pkt *p;	/* off, len: the whole packet */
+		uint32_t start, end; /* payload bytes of the original */
+	} part[FRAG_PARTS];	/* by start, without overlaps */
+};
+
+/* UDP sockets (udp.c). */
+#define UDP_SOCKS	64u
+#define UDP_QUEUE	128u	/* datagrams that wait for one socket */
+#define UDP_FRAMES	512u	/* frames that wait for all of them */
+
+struct udp_sock {
+	struct net_addr local, remote; /* family 0: any; not connected */
+	void	(*ready)(void *arg, int s); /* NULL: none */
+	void	*arg;
+	uint32_t head, tail;	/* refs of frames that wait, linked by next */
+	uint32_t n;		/* datagrams in them */
+	int error;		/* pending, negative; 0 */
+	uint16_t next;		/* 1 + next socket of the table's entry */
+	uint16_t gen;		/* grows with each use of the place */
+	uint8_t used, pad[3];
 };
 
 struct net {
@@ -51,6 +119,10 @@ struct net {
 	struct listener {
 		struct net_addr addr;
 		uint32_t half;		/* gauge: half-open of it */
+		uint32_t backlog;	/* most of them; 0: conf.backlog */
+		uint32_t user;		/* of net_listen_as() */
+		bool full;		/* net_listen_full() */
+		struct conn_opts opts;	/* of its connections */
 	} listen[NET_LISTENERS];
 	/* indexes: heads of lists in the arena, ARENA_NONE: empty */
 	uint32_t conn_free, tw_free, small_free, chunk_free;
@@ -82,8 +154,21 @@ struct net {
 	struct bucket {
 		uint64_t last_us;
 		uint32_t tokens;
-	} icmp_rate, arp_rate;
+	} echo_rate, icmp_rate, arp_rate;
+	uint64_t defended_us;		/* when we defended an address last */
+	/* the next step of what has no record: probing of addresses, fragments
+	 * that never become a packet; UINT64_MAX: none (chore.c) */
+	uint64_t chore;
+	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];
+	uint32_t npmtu;			/* entries ever used; 0: no lookup */
+	struct frag frag[FRAG_PACKETS];
+	uint32_t frag_frames;		/* gauge */
+	struct udp_sock udp[UDP_SOCKS];
+	uint32_t udp_frames;		/* gauge */
+	uint16_t udp_table[UDP_SOCKS];	/* 1 + socket by local port; 0: none */
 	struct pktq out;
+	uint8_t whole[65536];		/* last: a packet put together, or to
+					   be cut up; in passing */
 };
 
 /* ---- counters ---- */

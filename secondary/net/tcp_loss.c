@@ -30,7 +30,8 @@ tcp_delivered(struct net *n, struct conn *c, const struct seg_it *it,
 		r->retx = true;
 		/* an ACK faster than any round trip is that of the first
 		 * sending */
-		if (rtt < x->min_rtt)
+		if (rtt < (x->min_rtt != UINT32_MAX ? x->min_rtt :
+		    c->srtt >> 4))
 			return;
 	} else {
 		r->orig = true;
@@ -69,9 +70,8 @@ reo_wnd(const struct conn *c, const struct tcp_ext *x)
 	if (x->reordering == 0 && (x->phase != TP_OPEN ||
 	    x->sacked >= DUPTHRESH * c->mss))
 		return 0;
-	if (x->min_rtt == UINT32_MAX)
-		return 0;
-	w = x->min_rtt / 4 * x->reo_mult;
+	w = x->min_rtt != UINT32_MAX ? x->min_rtt : c->srtt >> 3;
+	w = w / 4 * x->reo_mult;
 	return c->srtt != 0 ? min_u32(w, c->srtt >> 3) : w;
 }
 

@@ -52,16 +52,24 @@ tcp_set_timer(struct net *n, struct conn *c, enum tcp_timer t,
 	c->t_rexmit = (uint32_t)(n->now + delay_us);
 }
 
-/* RFC 8985 §7.2: a probe, if it comes before the timeout. */
+/* RFC 8985 §7.2: a probe makes sense while nothing is known to be lost. */
+static bool
+probe_ok(const struct net *n, const struct conn *c)
+{
+	const struct tcp_ext *x = tcp_ext(n, c);
+
+	return (c->flags & (TF_SACK | TF_TLP)) == TF_SACK && c->srtt != 0 &&
+	    c->backoff == 0 && tcp_flight(c) > c->mss && (x == NULL ||
+	    (x->phase == TP_OPEN && x->sacked == 0));
+}
+
+/* Start the timer: for a probe, if that comes before the timeout. */
 static void
 start(struct net *n, struct conn *c)
 {
-	const struct tcp_ext *x = tcp_ext(n, c);
 	uint32_t rto = tcp_rto_us(n, c), pto;
 
-	if ((c->flags & (TF_SACK | TF_TLP)) == TF_SACK && c->srtt != 0 &&
-	    c->backoff == 0 && tcp_flight(c) > c->mss && (x == NULL ||
-	    (x->phase == TP_OPEN && x->sacked == 0))) {
+	if (probe_ok(n, c)) {
 		/* two round trips: 2 srtt, kept times 8 */
 		pto = max_u32(c->srtt >> 2, 2000);
 		if (pto < rto) {
@@ -102,7 +110,8 @@ tcp_timer_ensure(struct net *n, struct conn *c)
 		/* RFC 6298 (5.1) */
 		if (c->timer == TT_PERSIST)
 			c->backoff = 0;
-		if (c->timer == TT_NONE || c->timer == TT_PERSIST)
+		if (c->timer == TT_NONE || c->timer == TT_PERSIST ||
+		    (c->timer == TT_TLP && !probe_ok(n, c)))
 			start(n, c);
 	} else if (!blocked(c)) {
 		c->timer = TT_NONE;
@@ -188,10 +197,10 @@ void
 tcp_persist_fire(struct net *n, struct conn *c)
 {
 	uint32_t quiet = tcp_now_ms(n) - c->last_rx_ms;
+	uint32_t since = tcp_rto_us(n, c) / 1000; /* the last probe */
 
 	/* RFC 9293 §3.8.6.1: as long as the peer answers, it stays open */
-	if (c->backoff >= tries(n, c) &&
-	    quiet > 2 * (tcp_rto_us(n, c) / 1000)) {
+	if (c->backoff >= tries(n, c) && quiet > since + since / 2) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	}

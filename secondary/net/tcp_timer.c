@@ -46,11 +46,14 @@ tcp_arm(struct net *n, struct conn *c)
 		d = min_u64(d, whole_ms(n, c->t_keep_ms));
 	if ((c->flags & TF_NOCHUNK) != 0)
 		d = min_u64(d, n->now + NOCHUNK_US);
-	/* filed earlier than needed is good enough: it costs one look then,
-	 * while an answered request moves its deadline for nothing */
-	if (d < c->rec.deadline) {
+	/* the wheel finds a record that it holds too early by itself; so an
+	 * answered request, whose deadline moves on, costs one store */
+	if (d < c->rec.deadline ||
+	    (c->rec.wslot == WHEEL_NONE && d != UINT64_MAX)) {
 		c->rec.deadline = d;
 		wheel_file(n, conn_index(n, c));
+	} else {
+		c->rec.deadline = d;
 	}
 }
 

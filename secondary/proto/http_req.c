@@ -83,6 +83,25 @@ authority(struct http_slice *t)
 	return http_host_ok(&host) ? 0 : 400;
 }
 
+/* Whether http_path() would leave a path as it is, by http_fast()'s rule: no
+ * segment is empty or begins with a dot. */
+static bool
+simple(const struct http_slice *p)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (p->p[i] == '/') {
+			if (i + 1 < p->n &&
+			    (p->p[i + 1] == '/' || p->p[i + 1] == '.'))
+				return false;
+		} else if (!http_is_lex(p->p[i], LEX_PLAIN | LEX_DOT)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* The request target (RFC 9112, 3.2). */
 static int
 target(struct http_req *r, struct http_slice t)
@@ -117,6 +136,8 @@ target(struct http_req *r, struct http_slice t)
 		r->path.p = root;
 		r->path.n = 1;
 	}
+	if (simple(&r->path))
+		r->flags |= REQ_SIMPLE;
 	return 0;
 }
 

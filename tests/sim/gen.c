@@ -153,7 +153,8 @@ gen_tcp(struct world *w, struct net_conf *c)
 	c->restart_idle = rng_chance(r, 500000);
 	c->nodelay = rng_chance(r, 500000);
 	/* What a flood leaves half-open takes no record that a plan needs. */
-	c->backlog = rng_log(r, 1, 64);
+	c->backlog = rng_chance(r, 200000) ? rng_log(r, 1, 16) :
+	    rng_range(r, w->nplans, w->nplans + 64);
 	c->shape.conns += c->backlog;
 	/* Whoever waits to read must learn of a RST that was lost. */
 	c->keepalive_us = rng_log(r, 2 * SEC, 30 * SEC);

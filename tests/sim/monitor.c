@@ -196,9 +196,12 @@ note_syn(struct world *w, const struct seg *s, uint32_t *from)
 	h = &f->half[*from];
 	if (h->syn && h->iss == s->seq)
 		return f;
-	/* Or it answers someone who spoke in the client's name. */
-	if (s->flags & ACK && s->ack != f->half[!*from].iss + 1)
+	/* Or it answers someone who spoke in the client's name, when the
+	 * connection itself is over. */
+	if (s->flags & ACK && s->ack != f->half[!*from].iss + 1) {
+		h->syn = false;
 		return NULL;
+	}
 	if (!(s->flags & ACK)) {
 		SIM_CHECK(w, *from == 0, "SYN from a listener");
 		memset(f->half, 0, sizeof(f->half));
@@ -297,7 +300,7 @@ check_ack(struct world *w, struct flow *f, uint32_t from,
 	struct half *h = &f->half[from], *peer = &f->half[!from];
 	uint32_t edge = edge_of(f, from, s), slack = 0;
 
-	SIM_CHECK(w, after(s->ack, h->got) <= 0 && peer->syn,
+	SIM_CHECK(w, after(s->ack, h->got) <= 0,
 	    "port %u acknowledges %u, it was given %u", s->sport,
 	    s->ack - peer->iss, h->got - peer->iss);
 	/* RFC 7323 (2.4): the scale rounds. */
@@ -322,7 +325,8 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	struct half *h;
 
 	f = s->flags & SYN ? note_syn(w, s, &from) : find(w, s, &from);
-	if (f == NULL || !f->half[from].syn)
+	if (f == NULL || !f->half[from].syn ||
+	    (s->flags & ACK && !f->half[!from].syn))
 		return;
 	wf->flow = (uint32_t)(f - w->flow);
 	wf->inc = f->inc;

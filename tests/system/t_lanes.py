@@ -93,6 +93,11 @@ def wget_over_wire_counts_right():
     times = [r["whole_us"][q] for q in ("min", "p50", "p90", "p99", "p99.9",
                                         "max")]
     equal(times, sorted(times), "percentiles grow")
+    for key, total in (("requests_per_s", 2000), ("connections_per_s", 100),
+                       ("gbit_per_s", 2000 * 3000 * 8 / 1e9)):
+        want = total / r["seconds"]
+        claim(abs(r[key] - want) < 0.1 * want + 0.01,
+              "%s: %g, not %g" % (key, r[key], want))
     claim("finished, status 0" in events, "it ends well: " + events)
     r, _ = over_wire("wirep", "/f3000.bin",
                      "flows = 50; concurrency = 50; keep_alive = 160; "

@@ -193,6 +193,58 @@ def kills_during_traffic_lose_no_worker():
             equal(get("/f1000.bin").body, content(1000), "afterwards")
 
 
+def named(name):
+    """Pids of the processes whose name starts so."""
+    return [pid for pid, n in processes().items() if n.startswith(name)]
+
+
+@test
+def a_worker_that_dies_too_often_stays_dead_until_told():
+    www()
+    with Instance() as i:
+        seen = set()
+        for _ in range(20):
+            w = i.workers()[0]
+            if w["state"] == "DEAD" and w["pid"] == 0 and len(seen) > 1:
+                break
+            if w["state"] == "SERVING" and w["pid"] not in seen:
+                seen.add(w["pid"])
+                kill(w["pid"])
+            time.sleep(0.15)
+        equal(i.workers()[0]["state"], "DEAD", "after %d kills" % len(seen))
+        p = i.cli("status", ok=(1,))
+        claim("DEAD" in p.stdout, "status says so: " + p.stdout)
+        claim("SIGKILL" in i.cli("workers").stdout, "and why")
+        i.cli("restart", "0")
+        wait_for("well again", i.well, 10)
+        for _ in range(20):
+            equal(get("/f64.bin").status, 200, "and serving")
+
+
+@test
+def workers_serve_on_without_primary_or_supervisor():
+    for name in ("starfish-prim", "starfish"):
+        www()
+        i = Instance()
+        before = snapshot()
+        i.up()
+        s = connect()
+        victims = [pid for pid in named(name)
+                   if name != "starfish" or processes()[pid] == "starfish"]
+        equal(len(victims), 1, name)
+        kill(victims[0])
+        wait_for("status shows it", lambda: i.cli(
+            "status", ok=None).returncode == 1, 10)
+        s.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+        claim(s.recv(65536).endswith(content(64)), "old connections live")
+        equal(get("/f64.bin").status, 200, "new ones are taken")
+        i.down()
+        wait_for("all are gone", lambda: not named("starfish"), 5)
+        left = left_behind(before)
+        # what the dead supervisor took from the kernel only it knew
+        claim(not left or left.startswith("hugepages"), left)
+
+
 def foreground(i):
     """`up` without --detach; returns it once all serve."""
     log = open(i.log, "w")
@@ -210,8 +262,7 @@ def signals_end_everything_in_order():
         before = snapshot()
         p = foreground(i)
         workers = list(i.pids().values())
-        primary = [pid for pid, name in processes().items()
-                   if name.startswith("starfish-prima")]
+        primary = named("starfish-prim")
         equal(len(primary), 1, "one primary")
         p.send_signal(sig)
         order = wait_deaths(workers + primary + [p.pid], 10)

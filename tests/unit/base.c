@@ -311,7 +311,8 @@ START_TEST(chunk_waits_for_the_mark_of_its_last_frame)
 
 	plain_conf(&s, 1, 16);
 	plain_init(&s, 0);
-	s.net->tx_mark = s.net->tx_done = UINT32_MAX;	/* it wraps */
+	s.net->tx_done = UINT32_MAX;	/* it wraps */
+	s.net->tx_mark = 1;
 	a = chunk_get(s.net, true);
 	chunk_at(s.net, a)->used = 1;
 	chunk_at(s.net, a)->mark = 1;
@@ -326,6 +327,29 @@ START_TEST(chunk_waits_for_the_mark_of_its_last_frame)
 	ck_assert_uint_eq(chunk_get(s.net, true), a);
 	chunk_put(s.net, a);
 	net_out(s.net)->n = 0;
+	plain_fini(&s);
+}
+END_TEST
+
+/* A chunk that was sent from long ago is free, however far marks went on. */
+START_TEST(chunk_of_an_old_mark_waits_for_nothing)
+{
+	static const uint32_t ago[] = { 1, 1000, 0x7fffffff, 0x80000000,
+	    0x80000010, 0xfffffff0 };
+	static struct plain s;
+	uint32_t i, k;
+
+	plain_conf(&s, 1, 16);
+	plain_init(&s, 0);
+	for (i = 0; i < sizeof(ago) / sizeof(ago[0]); i++) {
+		k = chunk_get(s.net, true);
+		chunk_at(s.net, k)->used = 1;
+		chunk_at(s.net, k)->mark = s.net->tx_mark;
+		s.net->tx_mark += ago[i];
+		s.net->tx_done = s.net->tx_mark;
+		chunk_put(s.net, k);
+		ck_assert_uint_eq(s.net->limbo_head, ARENA_NONE);
+	}
 	plain_fini(&s);
 }
 END_TEST
@@ -349,6 +373,7 @@ main(void)
 	tcase_add_test(t, wheel_fires_each_timer_in_its_microsecond);
 	tcase_add_test(t, wheel_stops_at_max_and_goes_on);
 	tcase_add_test(t, chunk_waits_for_the_mark_of_its_last_frame);
+	tcase_add_test(t, chunk_of_an_old_mark_waits_for_nothing);
 	suite_add_tcase(su, t);
 	sr = srunner_create(su);
 	srunner_run_all(sr, CK_NORMAL);

@@ -290,6 +290,27 @@ h_drain(struct h *h)
 	h->iout = h->nout = 0;
 }
 
+/* Let time pass from deadline to deadline until something is sent or the
+ * service is called; returns how long that took, UINT64_MAX: nothing is to
+ * come. */
+static inline uint64_t
+h_wait(struct h *h)
+{
+	uint64_t start = h->now, next;
+	uint32_t calls = h->calls;
+
+	h_run(h);
+	while (h->iout == h->nout && h->calls == calls) {
+		next = net_deadline(h->s.net);
+		if (next == UINT64_MAX)
+			return next;
+		ck_assert_uint_ge(next, h->now);
+		h->now = next;
+		h_run(h);
+	}
+	return h->now - start;
+}
+
 /* A stack that listens on H_PORT; conf may be changed in between. */
 static inline void
 h_conf(struct h *h)
@@ -373,6 +394,7 @@ h_open(struct h *h, bool all)
 	h->ourscale = o->s.wscale == TCP_WSCALE_NONE ? 0 : o->s.wscale;
 	if (all)
 		h->wnd = 65535 >> 7 << 2;	/* 262,144 bytes or so */
+	h->now += 10 * MS;
 	h_send(h, TH_ACK, NULL, 0);
 	h_run(h);
 	ck_assert(h->events & CONN_OPEN);

@@ -118,9 +118,9 @@ def nginx(bench, case):
     if "Non-2xx" in out or (bad and not case.one):
         raise RuntimeError("wrk: " + out)
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    return {"rate": rate,
-            "p50_us": unit_us(re.search(r"50%\s+(\S+)", out).group(1)),
-            "p99_us": unit_us(re.search(r"99%\s+(\S+)", out).group(1))}
+    p50, p99 = (unit_us(re.search(r"^\s+%s%%\s+(\S+)" % q, out,
+                                  re.MULTILINE).group(1)) for q in (50, 99))
+    return {"rate": rate, "p50_us": p50, "p99_us": p99}
 
 
 def kernel(bench, case, busy=False):

@@ -37,6 +37,10 @@ def own_namespaces():
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     # instances of ours are nobody else's, and gone with us
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
+    with open("/proc/self/mounts") as f:
+        huge = [m.split()[1] for m in f if m.split()[2] == "hugetlbfs"]
+    for m in reversed(huge):
+        subprocess.run(["umount", "-l", m], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     with open(CC) as f:
         if f.read().strip() != "cubic":

@@ -135,13 +135,14 @@ clean_by_board(const char *name)
 	board_close(b);
 }
 
-void
+uint64_t
 rundir_clean(struct rundir *d)
 {
 	char run[BOARD_PATH], *slash;
+	uint64_t pages;
 
 	clean_by_board(d->name);
-	huge_give(d);
+	pages = huge_give(d);
 	board_unlink(d->name);
 	remove_tree(d->path);
 	rundir_close(d);
@@ -153,6 +154,7 @@ rundir_clean(struct rundir *d)
 		rmdir(run);
 	}
 	rmdir("/var/run/dpdk");	/* stays while anything is in it */
+	return pages;
 }
 
 void

@@ -99,6 +99,7 @@ end_orphan(const char *name)
 {
 	struct proc p[PROC_MAX];
 	struct rundir d;
+	uint64_t pages;
 	uint32_t n;
 	int err;
 
@@ -119,7 +120,9 @@ end_orphan(const char *name)
 	fflush(stdout);
 	proc_end(p, n);
 	proc_close(p, n);
-	rundir_clean(&d);
+	pages = rundir_clean(&d);
+	if (pages > 0)
+		printf("%lu hugepages given back\n", (unsigned long)pages);
 	printf("nothing is left\n");
 	return 0;
 }

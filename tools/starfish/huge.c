@@ -186,8 +186,8 @@ make_mount(struct huge *h, const struct rundir *d, char *err, size_t errlen)
 	    MS_NODEV, "pagesize=2M,mode=0700") < 0)
 		error = -errno;
 	if (error < 0)
-		snprintf(err, errlen, "no hugetlbfs is mounted (%s); run: "
-		    "mkdir -p /dev/hugepages && mount -t hugetlbfs none "
+		snprintf(err, errlen, "no hugetlbfs is mounted (%s); run as "
+		    "root: mkdir -p /dev/hugepages && mount -t hugetlbfs none "
 		    "/dev/hugepages", strerror(-error));
 	return error;
 }
@@ -261,7 +261,7 @@ huge_take(struct huge *h, const struct rundir *d, const char *want,
 	return raise_pages(h, d, err, errlen);
 }
 
-void
+uint64_t
 huge_give(const struct rundir *d)
 {
 	char path[BOARD_PATH + 16];
@@ -270,7 +270,7 @@ huge_give(const struct rundir *d)
 	int lock;
 
 	if (record_read(&h, d) < 0)
-		return;
+		return 0;
 	rundir_file(d, MOUNT, path, sizeof(path));
 	if (h.mounted && page_size(path) != 0 && umount2(path, 0) < 0)
 		umount2(path, MNT_DETACH); /* a reader looks at it still */
@@ -284,4 +284,5 @@ huge_give(const struct rundir *d)
 			close(lock);
 	}
 	unlinkat(d->fd, RECORD, 0);
+	return h.taken;
 }

@@ -28,8 +28,10 @@ struct huge {
 int	huge_take(struct huge *h, const struct rundir *d, const char *want,
 	    uint64_t bytes, char *err, size_t errlen);
 
-/* Give back what the directory's record says; no process uses it any more.
- * Without a record nothing happens. */
-void	huge_give(const struct rundir *d);
+/*
+ * Give back what the directory's record says; no process uses it any more.
+ * Without a record nothing happens. Returns the pages given back.
+ */
+uint64_t huge_give(const struct rundir *d);
 
 #endif

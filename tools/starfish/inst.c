@@ -131,6 +131,25 @@ load32(const _Atomic uint32_t *w)
 	return atomic_load_explicit(w, memory_order_relaxed);
 }
 
+/* A worker that somebody started by hand: no supervisor speaks for it. */
+static void
+look_stranger(const struct board_slot *b, struct inst_slot *s)
+{
+	static const enum slot_state states[PHASES] = {
+		[PHASE_NONE] = SLOT_EMPTY, [PHASE_ATTACHING] = SLOT_STARTING,
+		[PHASE_WAITING] = SLOT_REPAIRING, [PHASE_READY] = SLOT_READY,
+		[PHASE_SERVING] = SLOT_SERVING, [PHASE_LEAVING] = SLOT_DRAINING,
+	};
+	uint32_t pid = load32(&b->worker.pid);
+
+	if (!board_pid_alive((pid_t)pid, atomic_load(&b->worker.pid_start)) ||
+	    s->phase >= PHASES || s->phase == PHASE_NONE)
+		return;
+	s->pid = pid;
+	s->alive = 1;
+	s->state = states[s->phase];
+}
+
 static void
 look_slot(struct inst *in, uint32_t i)
 {
@@ -151,6 +170,8 @@ look_slot(struct inst *in, uint32_t i)
 	s->alive = (uint8_t)board_pid_alive((pid_t)s->pid,
 	    atomic_load(&b->super.pid_start));
 	s->cpu = load32(&b->super.cpu);
+	if (!s->alive)
+		look_stranger(b, s);
 	if (s->alive && load32(&b->worker.pid) == s->pid) {
 		s->cpu = load32(&b->worker.cpu);
 		beat = atomic_load(&b->worker.heartbeat_us);

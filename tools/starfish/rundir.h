@@ -70,9 +70,10 @@ void	rundir_detach(const struct rundir *d);
 /*
  * Remove all that an instance left: files of its processes, its interfaces,
  * hugepage files, mounts, the board and the directory; give hugepages back.
- * Only with the lock held, and when no process of the instance lives.
+ * Only with the lock held, and when no process of the instance lives; the
+ * lock is let go. Returns the hugepages given back.
  */
-void	rundir_clean(struct rundir *d);
+uint64_t rundir_clean(struct rundir *d);
 
 /* Remove what DPDK keeps for a process that is dead: its sockets. */
 void	rundir_clean_pid(const char *prefix, pid_t pid);

@@ -92,7 +92,7 @@ view_workers(const struct inst *in, FILE *out)
 	char conns[16], cpu[12], pid[12];
 	uint32_t i;
 
-	fprintf(out, "%4s %-12s %-8s %3s %7s %-9s %7s %5s %8s %8s  %s\n",
+	fprintf(out, "%4s %-11s %-8s %3s %7s %-9s %7s %5s %8s %8s  %s\n",
 	    "slot", "group", "service", "cpu", "pid", "state", "conns",
 	    "epoch", "beat ms", "restarts", "last death");
 	for (i = 0; i < in->nslots; i++) {
@@ -100,8 +100,8 @@ view_workers(const struct inst *in, FILE *out)
 		view_short(s->connections, conns, sizeof(conns));
 		snprintf(cpu, sizeof(cpu), s->pid != 0 ? "%u" : "-", s->cpu);
 		snprintf(pid, sizeof(pid), s->pid != 0 ? "%u" : "-", s->pid);
-		fprintf(out, "%4u %-12.12s %-8.8s %3s %7s %-9s %7s %5u %8" PRIu64
-		    " %8u  %.18s\n", s->number, s->group, s->service, cpu,
+		fprintf(out, "%4u %-11.11s %-8.8s %3s %7s %-9s %7s %5u %8" PRIu64
+		    " %8u  %.19s\n", s->number, s->group, s->service, cpu,
 		    pid, slot_state_names[s->state], conns, s->epoch,
 		    s->beat_age_ms, s->restarts,
 		    s->last_death[0] != '\0' ? s->last_death : "-");
@@ -116,7 +116,7 @@ workers_text(struct view *v, FILE *out)
 	view_workers(&v->in, out);
 	/* what the column has no room for */
 	for (i = 0; i < v->in.nslots; i++)
-		if (strlen(v->in.slot[i].last_death) > 18)
+		if (strlen(v->in.slot[i].last_death) > 19)
 			fprintf(out, "slot %u: last death: %s\n", i,
 			    v->in.slot[i].last_death);
 }
@@ -196,14 +196,19 @@ status_text(struct view *v, FILE *out)
 	const struct inst *in = &v->in;
 	const struct board *b = in->board;
 	char age[32], drops[2048];
-	uint32_t i, serving = 0;
+	uint32_t i, serving = 0, finished = 0;
+	char more[32] = "";
 
-	for (i = 0; i < in->nslots; i++)
+	for (i = 0; i < in->nslots; i++) {
 		serving += in->slot[i].state == SLOT_SERVING;
+		finished += in->slot[i].finished;
+	}
+	if (finished > 0)
+		snprintf(more, sizeof(more), ", %u finished", finished);
 	view_age(board_real_us() - b->head.started_us, age, sizeof(age));
 	if (in->health == INST_WELL)
-		fprintf(out, "%s: all is well: %u of %u slots serve, up %s\n",
-		    in->name, serving, in->nslots, age);
+		fprintf(out, "%s: all is well: %u of %u slots serve%s, up "
+		    "%s\n", in->name, serving, in->nslots, more, age);
 	else
 		fprintf(out, "%s: %s: %s\n", in->name,
 		    inst_health_names[in->health],

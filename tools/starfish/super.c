@@ -98,14 +98,27 @@ super_enter(struct super *s, enum super_phase phase)
 	s->phase_us = s->now_us;
 }
 
+static uint32_t
+slots_alive(const struct super *s)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < s->nslots; i++)
+		n += s->slot[i].child.pidfd >= 0;
+	return n;
+}
+
 static void
 stop_slot(struct super *s, struct slot *sl)
 {
 	int bell;
 
 	slot_event(sl, EV_STOP, s->now_us);
-	if (sl->child.pidfd < 0)
+	if (s->board == NULL)
 		return;
+	/* one that was started by hand hears it too */
+	atomic_store_explicit(&s->board->slot[sl->number].super.stop, 1,
+	    memory_order_release);
 	child_kill(&sl->child, s->hurry ? SIGKILL : SIGTERM);
 	bell = bell_open(s->conf.name, sl->number);
 	if (bell >= 0) {
@@ -125,6 +138,8 @@ super_stop(struct super *s, const char *who)
 		s->hurry = 1;
 	} else {
 		super_say(s, "%s: ending %s", who, s->conf.name);
+		s->had_workers = slots_alive(s) > 0;
+		s->was_dead = s->primary.pidfd < 0;
 		super_enter(s, SUPER_STOP_WORKERS);
 	}
 	if (s->board != NULL)
@@ -134,16 +149,6 @@ super_stop(struct super *s, const char *who)
 		stop_slot(s, &s->slot[i]);
 	if (s->hurry && s->phase == SUPER_STOP_PRIMARY)
 		child_kill(&s->primary, SIGKILL);
-}
-
-static uint32_t
-slots_alive(const struct super *s)
-{
-	uint32_t i, n = 0;
-
-	for (i = 0; i < s->nslots; i++)
-		n += s->slot[i].child.pidfd >= 0;
-	return n;
 }
 
 /* Processes that do not end in time are killed. */
@@ -169,12 +174,14 @@ static void
 follow_stop(struct super *s)
 {
 	if (s->phase == SUPER_STOP_WORKERS && slots_alive(s) == 0) {
-		super_step(s, s->phase_us, "workers ended");
+		if (s->had_workers)
+			super_step(s, s->phase_us, "workers ended");
 		super_enter(s, SUPER_STOP_PRIMARY);
 		child_kill(&s->primary, s->hurry ? SIGKILL : SIGTERM);
 	}
 	if (s->phase == SUPER_STOP_PRIMARY && s->primary.pidfd < 0) {
-		super_step(s, s->phase_us, "primary ended");
+		if (!s->was_dead)
+			super_step(s, s->phase_us, "primary ended");
 		super_enter(s, SUPER_DONE);
 	}
 	lose_patience(s);

@@ -55,6 +55,8 @@ struct super {
 	uint8_t primary_dead;
 	uint8_t failed;		/* the start failed: exit status 1 */
 	uint8_t hurry;		/* asked twice to end: no more patience */
+	uint8_t had_workers;	/* when the end began */
+	uint8_t was_dead;	/* the primary, when the end began */
 	uint8_t detached;
 	uint32_t nslots;
 	struct slot slot[BOARD_SLOTS];

@@ -164,6 +164,18 @@ end_stragglers(struct super *s)
 	proc_close(p, n);
 }
 
+/* Leave nothing behind, and say what went back to the machine. */
+static void
+clean(struct super *s)
+{
+	uint64_t pages = rundir_clean(&s->dir);
+
+	if (pages > 0)
+		super_say(s, "%" PRIu64 " hugepages given back", pages);
+	printf("%s is down\n", s->conf.name);
+	fflush(stdout);
+}
+
 /* The instance from its first directory to its last. */
 static int
 run(struct super *s)
@@ -185,9 +197,7 @@ run(struct super *s)
 	if (s->pages_fd >= 0)
 		close(s->pages_fd);
 	end_stragglers(s);
-	rundir_clean(&s->dir);
-	printf("%s is down\n", s->conf.name);
-	fflush(stdout);
+	clean(s);
 	server_close(s, "ok nothing is left");
 	return status;
 }

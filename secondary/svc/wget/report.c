@@ -1,6 +1,8 @@
 /*
  * report: the line of a second, the table at the end, and its JSON.
  */
+#include <assert.h>
+
 #include "wget_priv.h"
 
 const char *const wget_error_names[WERRS] = {
@@ -263,6 +265,7 @@ make_json(struct svc *s, uint64_t us, uint64_t incomplete)
 	json_times(&f, "first_byte_us", &p->first);
 	json_times(&f, "whole_us", &p->whole);
 	fmt_str(&f, "}\n");
+	assert(!fmt_cut(&f));	/* all buckets of all histograms fit */
 	s->io->report(s->ioarg, fmt_end(&f));
 }
 

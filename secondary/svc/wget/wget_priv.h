@@ -113,7 +113,7 @@ struct wget_priv {
 	char req[2][WGET_REQUEST];
 	char pattern[WGET_PATTERN];
 	char head[WGET_HEAD];
-	char text[65536];	/* report */
+	char text[262144];	/* report */
 };
 
 extern const char *const wget_error_names[WERRS];
