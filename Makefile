@@ -172,9 +172,9 @@ $(BUILD)/gen/svc_descs.c: Makefile $(SVC_SRC)
 
 # Layout hash: name, type, offset and size of every member of every shared
 # structure, and of every service's state, read from DWARF.
-$(BUILD)/gen/build_id.c: tools/layout.sh $(NET_OBJ) $(call obj,common/shared.c)
+$(BUILD)/gen/build_id.c: tools/layout $(NET_OBJ) $(call obj,common/shared.c)
 	@mkdir -p $(@D)
-	tools/layout.sh $(VERSION) "$(SERVICES)" $(call obj,common/shared.c $(SVC_SRC)) > $@.tmp
+	tools/layout $(VERSION) "$(SERVICES)" $(call obj,common/shared.c $(SVC_SRC)) > $@.tmp
 	@mv $@.tmp $@
 
 # ---- archives and programs -----------------------------------------------

@@ -1,6 +1,6 @@
 /*
  * One object that mentions every structure in shared memory, so that its
- * debugging information describes them all: tools/layout.sh hashes it. A
+ * debugging information describes them all: tools/layout hashes it. A
  * structure that is added to shared memory is added here and there.
  */
 #include "arena.h"

@@ -4,7 +4,7 @@
 DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libjansson-dev \
 	  libbsd-dev check libmd-dev zlib1g-dev node-llhttp libpcap-dev \
 	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libxdp-dev \
-	  libbpf-dev libmnl-dev dwarves media-types iproute2 iputils-ping procps python3 \
+	  libbpf-dev libmnl-dev media-types iproute2 iputils-ping procps python3 \
 	  curl jq apache2-utils wrk nginx-light clang libclang-rt-14-dev \
 	  valgrind binutils
 
@@ -60,6 +60,7 @@ FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined \
 	  -fno-sanitize-recover=undefined
 FUZZ_BUILD = $(BUILD)/fuzz
 $(FUZZ_BUILD)/fuzz/%: $(FUZZ_BUILD)/obj/tests/fuzz/%.o \
+	    $(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,$(COMMON_REST_SRC)) \
 	    $(FUZZ_BUILD)/lib/libstarfish-net.a
 	@mkdir -p $(@D)
 	clang -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lbsd -lmd -lz
