@@ -18,6 +18,8 @@
 #include "rundir.h"
 #include "verbs.h"
 
+#define ANSWER_S	15	/* between two lines of an answer */
+
 /* Connect to the supervisor of an instance; a stream, or NULL and errno. */
 static FILE *
 ask(const char *name)
@@ -70,8 +72,11 @@ peer_pidfd(FILE *f)
 static int
 talk(FILE *f, const char *request)
 {
+	struct timeval patience = { .tv_sec = ANSWER_S };
 	char line[1024];
 
+	setsockopt(fileno(f), SOL_SOCKET, SO_RCVTIMEO, &patience,
+	    sizeof(patience));
 	fprintf(f, "%s\n", request);
 	fflush(f);
 	while (fgets(line, sizeof(line), f) != NULL) {
@@ -89,7 +94,11 @@ talk(FILE *f, const char *request)
 			return 1;
 		}
 	}
-	fprintf(stderr, "starfish: the supervisor went away\n");
+	if (ferror(f) && (errno == EAGAIN || errno == EWOULDBLOCK))
+		fprintf(stderr, "starfish: the supervisor does not answer; if "
+		    "it stays so, kill it and run down again\n");
+	else
+		fprintf(stderr, "starfish: the supervisor went away\n");
 	return 1;
 }
 

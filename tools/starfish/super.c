@@ -217,8 +217,12 @@ take_signals(struct super *s)
 static void
 signal_set(sigset_t *set)
 {
+	struct sigaction sa;
+
 	sigemptyset(set);
-	sigaddset(set, SIGHUP);
+	/* nohup(1) means it: a blocked signal would reach us all the same */
+	if (sigaction(SIGHUP, NULL, &sa) < 0 || sa.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGTERM);
@@ -282,7 +286,8 @@ turn(struct super *s)
 		start_workers(s);
 		if (s->phase == SUPER_WORKERS && start_complete(s)) {
 			super_enter(s, SUPER_SERVING);
-			super_step(s, s->started_us, "all serve");
+			super_step(s, s->started_us, "all serve%s",
+			    s->ready_fd < 0 ? "; Ctrl-C ends it" : "");
 		}
 		break;
 	case SUPER_STOP_WORKERS:

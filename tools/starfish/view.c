@@ -125,7 +125,7 @@ show(struct view *v)
 	error = inst_choose(name, rq->name, err, sizeof(err));
 	if (error == -EEXIST || error == -EINVAL) {
 		fprintf(stderr, "starfish: %s\n", err);
-		return rq->verb == VERB_STATUS ? INST_DOWN : 1;
+		return 1;
 	}
 	if (error == 0)
 		error = inst_open(&v->in, name, err, sizeof(err));

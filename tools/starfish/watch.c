@@ -158,11 +158,12 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 	start_slot_name(s, sl->number, name, sizeof(name));
 	super_say(s, "%s: pid %d %s", name, (int)atomic_load(
 	    &sl->super->dead_pid), why);
-	if (!sl->gave_up)
+	if (!sl->gave_up || s->primary_dead)
 		return;
-	super_say(s, "%s died %u times within %u s: it stays DEAD; starfish "
-	    "restart %u tries again", name, SLOT_DEATHS,
-	    SLOT_DEATHS_US / 1000000, sl->number);
+	if (sl->kill_why != KILL_SLOW_START)
+		super_say(s, "%s died %u times within %u s: it stays DEAD; "
+		    "starfish restart %u tries again", name, SLOT_DEATHS,
+		    SLOT_DEATHS_US / 1000000, sl->number);
 	if (s->phase != SUPER_WORKERS)
 		return;
 	super_log(s, sl->number, log, sizeof(log));
