@@ -14,12 +14,15 @@
  * at cons again after adoption.
  *
  * A full ring refuses: the producer drops and counts. A frozen consumer
- * therefore holds at most one ring of frames.
+ * therefore holds at most one ring of frames. A dead one holds them until the
+ * producer declares them void (xring_void) or a successor takes them.
  */
 #ifndef COMMON_XRING_H
 #define COMMON_XRING_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define XRING_ALIGN	64
@@ -42,7 +45,9 @@ struct xring {
 	uint32_t mask;		/* size - 1 */
 	uint8_t pad0[XRING_ALIGN - 8];
 	_Atomic uint32_t prod;	/* writer: producer */
-	uint8_t pad1[XRING_ALIGN - 4];
+	_Atomic uint32_t from;	/* writer: producer; entries before it are void
+				   for a consumer that starts */
+	uint8_t pad1[XRING_ALIGN - 8];
 	_Atomic uint32_t cons;	/* writer: consumer */
 	uint8_t pad2[XRING_ALIGN - 4];
 	struct xent ent[];
@@ -62,6 +67,7 @@ xring_init(struct xring *r, uint32_t entries)
 	r->size = entries;
 	r->mask = entries - 1;
 	atomic_init(&r->prod, 0);
+	atomic_init(&r->from, 0);
 	atomic_init(&r->cons, 0);
 }
 
@@ -103,6 +109,51 @@ static inline uint32_t
 xring_done(struct xring *r)
 {
 	return atomic_load_explicit(&r->cons, memory_order_acquire);
+}
+
+/*
+ * Producer: declare void what a dead consumer left. pid: the word in which a
+ * consumer names itself before it starts; dead: what it held when that
+ * process was found to be gone. true: all frames are the producer's again.
+ * false: a successor has come meanwhile and may be reading them. The seq_cst
+ * accesses pair with those of xring_start(): either the successor sees from,
+ * or we see the successor.
+ */
+static inline bool
+xring_void(struct xring *r, _Atomic uint32_t *pid, uint32_t dead)
+{
+	uint32_t old = atomic_load_explicit(&r->from, memory_order_relaxed);
+
+	atomic_store_explicit(&r->from,
+	    atomic_load_explicit(&r->prod, memory_order_relaxed),
+	    memory_order_seq_cst);
+	if (atomic_load_explicit(pid, memory_order_seq_cst) == dead)
+		return true;
+	atomic_store_explicit(&r->from, old, memory_order_relaxed);
+	return false;
+}
+
+/* Producer that starts: index from which on frames are held: what the
+ * consumer is done with, and what was declared void, is not. */
+static inline uint32_t
+xring_kept(struct xring *r)
+{
+	uint32_t cons = xring_done(r);
+	uint32_t from = atomic_load_explicit(&r->from, memory_order_relaxed);
+
+	return (int32_t)(from - cons) > 0 ? from : cons;
+}
+
+/* Consumer: before its first look, after it named itself by a seq_cst store:
+ * skip what was declared void. */
+static inline void
+xring_start(struct xring *r)
+{
+	uint32_t from = atomic_load_explicit(&r->from, memory_order_seq_cst);
+	uint32_t cons = atomic_load_explicit(&r->cons, memory_order_relaxed);
+
+	if ((int32_t)(from - cons) > 0)
+		atomic_store_explicit(&r->cons, from, memory_order_release);
 }
 
 /* Consumer: entries waiting. Acquire pairs with xring_publish(). */

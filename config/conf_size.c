@@ -43,7 +43,7 @@ conf_arena_shape(const struct conf *c, const struct conf_worker *w,
 		.neighs = NEIGHS,
 		/* a range of a file in the send queue and a table of a few
 		 * segments in flight: two for each connection */
-		.small = (uint32_t)m->connections * 2,
+		.small = (uint32_t)m->connections * 2 + 1024,
 		.chunks = (uint32_t)m->chunks,
 		.chunk_size = (uint32_t)m->chunk_size,
 		.state_size = (uint32_t)round_up(w->desc->state_size, 8),

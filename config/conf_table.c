@@ -96,8 +96,8 @@ static const struct opt tcp_opts[] = {
 	  .help = "Timestamps option (RFC 7323)." },
 	{ "sack", OPT_BOOL, T(sack), 1,
 	  .help = "Selective acknowledgements (RFC 2018)." },
-	{ "ecn", OPT_BOOL, T(ecn), 0,
-	  .help = "Explicit congestion notification (RFC 3168)." },
+	{ "ecn", OPT_BOOL, T(ecn), 1,
+	  .help = "Accept explicit congestion notification (RFC 3168)." },
 	OPT_END
 };
 #undef T

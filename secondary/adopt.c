@@ -109,7 +109,7 @@ drain_rings(struct io *io)
 	uint32_t i;
 
 	for (i = 0; i < io->nouts; i++) {
-		while (xring_done(io->outs[i]->r) != atomic_load_explicit(
+		while (xring_kept(io->outs[i]->r) != atomic_load_explicit(
 		    &io->outs[i]->r->prod, memory_order_relaxed) &&
 		    clock_kernel_us() < end)
 			ring_flush(io->outs[i]);
@@ -294,10 +294,5 @@ adopt(struct io *io, const struct seat_args *a,
 	io->tx_done = net_tx_mark(io->net) - 1;
 	io->pool_open = true;
 	pool_balance(io);
-	if (adopted) {
-		net_replay(io->net, io->now);
-		board_event(&io->slot->events, io->me, 1,
-		    "adopted the connections of pid %u", before->pid);
-	}
-	return 0;
+	return adopted;
 }

@@ -11,8 +11,8 @@
 #include "seat.h"
 
 /*
- * Make io->net, by creation or adoption, and open the pool. 0, or -errno with
- * a line in the log.
+ * Make io->net and open the pool. 0 created; 1 adopted, and net_replay() is
+ * to be called once there are listeners; -errno with a line in the log.
  */
 int	adopt(struct io *io, const struct seat_args *a,
 	    const struct seat_before *before);

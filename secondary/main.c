@@ -131,7 +131,7 @@ static int
 start(const struct seat_args *a)
 {
 	struct seat_before before;
-	int err;
+	int err, adopted = 0;
 
 	err = seat_take(&io, a, &before);
 	if (err < 0)
@@ -140,13 +140,18 @@ start(const struct seat_args *a)
 	    io.board->group[io.group].service);
 	err = attach(&io);
 	if (err == 0)
-		err = adopt(&io, a, &before);
-	if (err == 0)
+		err = adopted = adopt(&io, a, &before);
+	if (err >= 0)
 		err = idle_open(&io);
 	if (err == 0)
 		err = stack_start(&io);
 	if (err < 0)
 		return err;
+	if (adopted) {
+		net_replay(io.net, io.now);
+		board_event(&io.slot->events, io.me, 1,
+		    "adopted the connections of pid %u", before.pid);
+	}
 	seat_phase(&io, a, PHASE_READY);
 	return 0;
 }

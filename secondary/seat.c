@@ -16,6 +16,7 @@
 #include "../config/conf.h"
 
 #define LOOK_MS		2	/* how often an awaited fact is looked at */
+#define STALE_US	2000000u /* how long a board of another build may go */
 #define WAIT_MS		30000	/* patience before the configuration is known */
 
 int
@@ -125,7 +126,22 @@ struct await {
 	const char *name;
 	const char *why;	/* what is still missing */
 	uint32_t any;		/* argument of the check */
+	uint64_t stale_us;	/* since when there is a foreign board */
 };
+
+/*
+ * A board of another build: of an instance that is just going, or of one that
+ * stays.
+ */
+static int
+foreign_board(struct await *w)
+{
+	uint64_t now = board_mono_us();
+
+	if (w->stale_us == 0)
+		w->stale_us = now;
+	return now - w->stale_us < STALE_US ? 0 : -ESTALE;
+}
 
 static int
 primary_ready(void *arg)
@@ -141,6 +157,8 @@ primary_ready(void *arg)
 			w->why = "no board yet; is starfish-primary started?";
 			return 0;
 		}
+		if (err == -ESTALE)
+			return foreign_board(w);
 		if (err < 0)
 			return err;
 		w->io->board = b;
@@ -165,9 +183,13 @@ primary_ready(void *arg)
 static int
 wait_primary(struct io *io, const char *name)
 {
-	struct await w = { .io = io, .name = name };
-	int r = seat_wait(io, primary_ready, &w);
+	struct await w = { .io = io, .name = name, .why = "another build" };
+	int r = primary_ready(&w);
 
+	if (r == 0) {
+		log_info("waiting for instance %s: %s", name, w.why);
+		r = seat_wait(io, primary_ready, &w);
+	}
 	if (r == -ETIMEDOUT)
 		log_error("instance %s: %s; gave up waiting", name, w.why);
 	else if (r == -ESTALE)
@@ -235,7 +257,12 @@ take_named(struct io *io, uint32_t slot)
 		    b->head.nslots - 1);
 		return -EINVAL;
 	}
-	err = seat_wait(io, slot_taken, &w);
+	err = slot_taken(&w);
+	if (err == 0) {
+		log_info("waiting for slot %u: pid %u sits in it", slot,
+		    atomic_load(&b->slot[slot].worker.pid));
+		err = seat_wait(io, slot_taken, &w);
+	}
 	if (err == -ETIMEDOUT)
 		log_error("slot %u is taken by pid %u", slot,
 		    atomic_load(&b->slot[slot].worker.pid));
@@ -296,8 +323,11 @@ find_worker(struct io *io)
 			return err;
 		snprintf(path, sizeof(path), "%s/conf", dir);
 		err = read_conf(io, path);
-		if (err < 0)
+		if (err < 0) {
+			log_error("name the instance's configuration with "
+			    "-c FILE");
 			return err;
+		}
 	}
 	if (conf_slot(io->conf, io->me, &g, &index) < 0 || g != io->group ||
 	    strcmp(io->conf->workers[g].name, io->board->group[g].name) != 0) {

@@ -5,6 +5,7 @@
 #define TIMERS	64u		/* due timers of one turn */
 #define EVENTS	128u		/* connections served in one turn */
 #define ROUNDS	4u		/* output and send in one turn, at most */
+#define DRAIN_LOOK_US 10000u	/* draining: look around so often */
 #define QUIET_US 250000u	/* draining: peers have nothing more to say */
 #define BEAT_US	1000u		/* grain of the heartbeat: it shares a line
 				   with `asleep`, which others read */
@@ -70,6 +71,7 @@ seldom(struct io *io)
 {
 	clock_sync(&io->clock);
 	io->crowded = is_crowded(io);
+	lanes_void(io);
 	gauge(io, CNT_gauge_pkts_free, pool_free(io));
 }
 
@@ -114,19 +116,6 @@ turn(struct io *io)
 	return more;
 }
 
-/* When to wake up at the latest. */
-static uint64_t
-deadline(struct io *io, uint64_t longest_us)
-{
-	uint64_t d = net_deadline(io->net);
-
-	if (io->tick_us < d)
-		d = io->tick_us;
-	if (io->now + longest_us < d)
-		d = io->now + longest_us;
-	return d;
-}
-
 void
 turn_run(struct io *io)
 {
@@ -135,7 +124,7 @@ turn_run(struct io *io)
 
 	while (!io->stop) {
 		if (!turn(io))
-			idle_turn(io, deadline(io, longest_us));
+			idle_turn(io, longest_us);
 	}
 }
 
@@ -160,6 +149,6 @@ turn_drain(struct io *io, uint64_t limit_us)
 			continue;
 		if (all_done(io) || io->now - io->work_us > QUIET_US)
 			break;
-		idle_turn(io, deadline(io, 10000));
+		idle_turn(io, DRAIN_LOOK_US);
 	}
 }

@@ -39,7 +39,8 @@ tidy: deps
 SEEDS	?= 500
 $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNET)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz -lpthread
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz -lpthread
 
 sim: $(BUILD)/test/sim
 	$(BUILD)/test/sim --seeds 1-$(SEEDS) -j $$(nproc)
@@ -79,6 +80,19 @@ system: deps
 
 ONLY	?=
 RECORD	?=
+BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
+$(BUILD)/bench/replay: $(BUILD)/obj/tests/bench/replay.o $(COMMON_OBJ) $(LIBNET)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^
+
+bench: deps
+	@$(MAKE) --no-print-directory $(JOBS) progs $(BENCH_BIN)
+	@BUILD=$(BUILD) tools/bench/run ONLY="$(ONLY)" RECORD="$(RECORD)"
 
 # ---- installation ----------------------------------------------------------
 install: progs

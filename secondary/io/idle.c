@@ -163,15 +163,32 @@ sleep_until(struct io *io, uint64_t deadline_us)
 	bell_drain(io->bell);
 }
 
+/* When to wake up at the latest. */
+static uint64_t
+deadline(struct io *io, uint64_t longest_us)
+{
+	uint64_t d = net_deadline(io->net);
+
+	if (io->tick_us < d)
+		d = io->tick_us;
+	if (io->now + longest_us < d)
+		d = io->now + longest_us;
+	return d;
+}
+
 void
-idle_turn(struct io *io, uint64_t deadline_us)
+idle_turn(struct io *io, uint64_t longest_us)
 {
 	enum conf_idle mode = (enum conf_idle)io->worker->idle;
+	uint64_t end;
 
-	if (deadline_us > io->now + NEAR_US && mode != IDLE_SPIN &&
+	if (mode != IDLE_SPIN &&
 	    (mode == IDLE_SLEEP || io->now - io->work_us > SPIN_US)) {
-		sleep_until(io, deadline_us);
-		return;
+		end = deadline(io, longest_us);
+		if (end > io->now + NEAR_US) {
+			sleep_until(io, end);
+			return;
+		}
 	}
 	if (io->crowded)
 		sched_yield();

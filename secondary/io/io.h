@@ -111,6 +111,9 @@ bool	lanes_send(struct io *io);
  */
 void	lanes_reclaim(struct io *io);
 
+/* Now and then: give up what dead slots will not take. */
+void	lanes_void(struct io *io);
+
 /* Whether a ring has something to receive. */
 bool	lanes_ready(struct io *io);
 
@@ -154,8 +157,10 @@ void	svc_io_roots(struct io *io);
 /* Open bell and epoll set. 0 or -errno. */
 int	idle_open(struct io *io);
 
-/* A turn had nothing to do: spin, or sleep until something comes or until
- * deadline_us. */
-void	idle_turn(struct io *io, uint64_t deadline_us);
+/*
+ * A turn had nothing to do: spin, or sleep until something comes, or the next
+ * timer or tick is due, at most for longest_us.
+ */
+void	idle_turn(struct io *io, uint64_t longest_us);
 
 #endif

@@ -240,6 +240,15 @@ lanes_reclaim(struct io *io)
 	}
 }
 
+void
+lanes_void(struct io *io)
+{
+	uint32_t i;
+
+	for (i = 0; i < io->nouts; i++)
+		ring_void(io->outs[i], io->pool, io->now);
+}
+
 bool
 lanes_ready(struct io *io)
 {

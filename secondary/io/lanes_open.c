@@ -152,6 +152,7 @@ open_in(struct io *io, const char *fmt, uint32_t from, bool wire)
 	in->r = find_ring(fmt, from, io->me);
 	if (in->r == NULL)
 		return 0;
+	xring_start(in->r);
 	io->nin++;
 	in->wire = in->fresh = wire;
 	snprintf(pool, sizeof(pool), SHM_POOL, from);
@@ -170,8 +171,12 @@ open_out(struct io *io, struct ring_out *o, struct xring *r, uint32_t to)
 		log_error("bell of slot %u: error %d", to, -o->bell);
 		return o->bell;
 	}
-	o->asleep = to < BOARD_SLOTS ?
-	    &io->board->slot[to].worker.asleep : &io->board->head.asleep;
+	if (to < BOARD_SLOTS) {
+		o->to = &io->board->slot[to].worker;
+		o->asleep = &o->to->asleep;
+	} else {
+		o->asleep = &io->board->head.asleep;
+	}
 	return 0;
 }
 

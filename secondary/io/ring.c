@@ -4,6 +4,8 @@
 #include "io.h"
 
 #define AHEAD	4u	/* entries whose memory is asked for beforehand */
+#define VOID_US	500000u	/* time for a successor to go on where a consumer
+			   died */
 
 void
 ring_out_open(struct ring_out *o, struct xring *r, uintptr_t base)
@@ -11,7 +13,7 @@ ring_out_open(struct ring_out *o, struct xring *r, uintptr_t base)
 	o->r = r;
 	o->base = base;
 	o->staged = 0;
-	o->taken = xring_done(r);
+	o->taken = xring_kept(r);
 	o->full_us = 0;
 }
 
@@ -42,6 +44,32 @@ ring_reclaim(struct ring_out *o, struct pktpool *pool)
 	o->taken = cons;
 	o->full_us = 0;
 	return n;
+}
+
+void
+ring_void(struct ring_out *o, struct pktpool *pool, uint64_t now_us)
+{
+	uint32_t cons = xring_done(o->r), pid, end;
+
+	if (o->to == NULL || ring_busy(o) == 0 || cons != o->idle_cons) {
+		o->idle_cons = cons;
+		o->idle_us = now_us;
+		return;
+	}
+	if (now_us - o->idle_us < VOID_US)
+		return;
+	o->idle_us = now_us;
+	pid = atomic_load_explicit(&o->to->pid, memory_order_acquire);
+	if (board_pid_alive((pid_t)pid, atomic_load_explicit(
+	    &o->to->pid_start, memory_order_relaxed)))
+		return;
+	end = atomic_load_explicit(&o->r->prod, memory_order_relaxed);
+	if (!xring_void(o->r, &o->to->pid, pid))
+		return;
+	for (; o->taken != end; o->taken++)
+		pktpool_put(pool, pkt_at(o->base,
+		    o->r->ent[o->taken & o->r->mask].ref));
+	o->full_us = 0;
 }
 
 void

@@ -14,6 +14,7 @@
 #include "cut.h"
 
 struct io;
+struct slot_worker;
 
 /* Consumer's end. */
 struct ring_in {
@@ -34,6 +35,9 @@ struct ring_out {
 	uint32_t *mark;		/* send mark of each entry; NULL: not of the
 				   stack's queue */
 	_Atomic uint32_t *asleep; /* consumer's word */
+	struct slot_worker *to;	/* consumer; NULL: the primary */
+	uint32_t idle_cons;	/* consumer's index when last looked at, */
+	uint64_t idle_us;	/* and since when it has been that */
 	int bell;
 	uint64_t full_us;	/* full since; 0: it is not */
 	bool blocked;		/* refused a frame in this pass: later ones
@@ -50,6 +54,13 @@ void	ring_out_held(const struct ring_out *o,
 
 /* Take back what the consumer is done with. Returns how many frames. */
 uint32_t ring_reclaim(struct ring_out *o, struct pktpool *pool);
+
+/*
+ * Whether the consumer is dead and will not come back soon; then what it left
+ * is void, and ours again. Looked at now and then: asks the kernel about a
+ * consumer that has not moved for a while.
+ */
+void	ring_void(struct ring_out *o, struct pktpool *pool, uint64_t now_us);
 
 /* Publish what was put, and wake the consumer. */
 void	ring_flush(struct ring_out *o);

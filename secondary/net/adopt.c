@@ -115,6 +115,7 @@ net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
 	atomic_signal_fence(memory_order_seq_cst);
 	a->magic = ARENA_MAGIC;
 	arp_announce(n);
+	addr6_start(n, ADDR6_TENTATIVE);
 	return 0;
 }
 
@@ -300,6 +301,8 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 			disown(n, i);
 	}
 	net_count(n, CNT_conn_adopted, adopted);
+	/* the dead one had probed them: connections do not wait */
+	addr6_start(n, ADDR6_OPTIMISTIC);
 	return 0;
 }
 

@@ -61,6 +61,8 @@ arp_announce(struct net *n)
 
 	for (port = 0; port < n->conf.nports; port++)
 		for (i = 0; i < n->port[port].naddr4; i++) {
+			if (n->port[port].conf.l3)
+				break;
 			if (pktq_full(&n->out) || (p = frame_get(n)) == NULL)
 				return;
 			p->port = (uint8_t)port;

@@ -150,7 +150,7 @@ conn_consume(struct net *n, struct conn *c, uint32_t len)
 void
 conn_want_room(struct net *n, struct conn *c, uint32_t room)
 {
-	c->room_want = min_u32(room, n->conf.sndbuf);
+	c->room_want = min_u32(room, tcp_sndbuf(n, c));
 	if (room == 0 || (c->flags & (TF_FIN | TF_CLOSED | TF_GONE)) != 0) {
 		c->flags &= ~(TF_WANT | TF_NOCHUNK);
 		return;
@@ -193,6 +193,7 @@ finish(struct net *n, struct conn *c)
 void
 conn_close(struct net *n, struct conn *c)
 {
+	c->flags &= ~TF_HELD;
 	if (c->state == TCP_CLOSED || (c->flags & TF_CLOSED) != 0)
 		return;
 	if (!tcp_synced(c)) {
@@ -227,6 +228,7 @@ conn_discard(struct net *n, struct conn *c)
 void
 conn_abort(struct net *n, struct conn *c)
 {
+	c->flags &= ~TF_HELD;
 	if (c->state == TCP_CLOSED)
 		return;
 	if (c->state != TCP_SYN_SENT)

@@ -134,11 +134,18 @@ uint64_t conn_now(const struct net *n);
 struct conn *conn_enter(struct net *n, uint32_t id);
 void	conn_leave(struct net *n, struct conn *c);
 
+/* The same to look only: the record is not taken in hands, nothing may be
+ * changed. Valid until the next call that changes something. */
+const struct conn *conn_look(const struct net *n, uint32_t id);
+
 /*
  * In CONN_GONE: keep the record, with what is unread, until it is entered
  * again and conn_close() or conn_abort() gives it up. Nothing is sent for it.
  */
 void	conn_hold(struct conn *c);
+
+/* Bytes that the send queue takes: what conn_room() counts from. */
+uint32_t conn_sndbuf(const struct net *n, const struct conn *c);
 
 /* The peer's FIN has come; bytes before it may be unread. */
 bool	conn_fin(const struct conn *c);

@@ -20,9 +20,11 @@ shut(const struct conn *c)
 uint32_t
 conn_room(struct net *n, struct conn *c)
 {
-	if (shut(c) || c->sq_len >= n->conf.sndbuf)
+	uint32_t most = tcp_sndbuf(n, c);
+
+	if (shut(c) || c->sq_len >= most)
 		return 0;
-	return n->conf.sndbuf - (uint32_t)c->sq_len;
+	return most - (uint32_t)c->sq_len;
 }
 
 uint64_t
@@ -94,6 +96,17 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	uint8_t *to;
 
 	len = min_u32(len, conn_room(n, c));
+	if (c->sq_tail == ARENA_NONE && len != 0 && len <= SMALL_ROOM) {
+		/* the usual answer: a chunk of its own */
+		k = chunk_for(n, c, len, true);
+		if (k == ARENA_NONE)
+			return 0;
+		memcpy(chunk_at(n, k)->data, buf, len);
+		chunk_at(n, k)->len = len;
+		append(n, c, k);
+		queued(n, c, len);
+		return len;
+	}
 	while (done < len) {
 		room = tail_room(n, c, &to);
 		if (room == 0) {

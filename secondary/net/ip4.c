@@ -54,6 +54,19 @@ pseudo(const uint8_t *ip, uint8_t proto, uint32_t len)
 	return csum_add(sum, rest, 4);
 }
 
+static inline void
+fill_tuple(struct tuple *t, const struct pkt *p, const uint8_t *ip,
+    const uint8_t *l4)
+{
+	map4(t->laddr, ip + IP4_DST);
+	map4(t->raddr, ip + IP4_SRC);
+	memcpy(&t->lport_be, l4 + 2, 2);
+	memcpy(&t->rport_be, l4, 2);
+	t->port = p->port;
+	t->family = 4;
+	t->pad[0] = t->pad[1] = 0;
+}
+
 static void
 tcp_frame(struct net *n, struct pkt *p, const uint8_t *ip)
 {
@@ -71,14 +84,27 @@ tcp_frame(struct net *n, struct pkt *p, const uint8_t *ip)
 		drop(n, p, CNT_drop_tcp_csum);
 		return;
 	}
-	map4(t.laddr, ip + IP4_DST);
-	map4(t.raddr, ip + IP4_SRC);
-	memcpy(&t.lport_be, seg + 2, 2);
-	memcpy(&t.rport_be, seg, 2);
-	t.port = p->port;
-	t.family = 4;
-	t.pad[0] = t.pad[1] = 0;
+	fill_tuple(&t, p, ip, seg);
 	tcp_input(n, p, &t, ecn);
+}
+
+static void
+udp_frame(struct net *n, struct pkt *p, const uint8_t *ip)
+{
+	uint32_t hlen = (uint32_t)(pkt_data(p) - ip);
+	struct tuple t;
+
+	if (p->len < UDP_HLEN) {
+		drop(n, p, CNT_drop_udp);
+		return;
+	}
+	fill_tuple(&t, p, ip, pkt_data(p));
+	if (udp_input(n, p, &t))
+		return;
+	net_count(n, CNT_drop_ip_proto, 1);
+	p->off -= hlen;
+	p->len += hlen;
+	icmp_unreachable(n, p, ICMP_PORT);
 }
 
 /*
@@ -137,7 +163,10 @@ ip4_input(struct net *n, struct pkt *p)
 		return;
 	}
 	if ((rd16(ip + IP4_FRAG) & (IP4_MF | IP4_OFFSET)) != 0) {
-		drop(n, p, CNT_drop_ip_fragment);
+		if (bcast)
+			drop(n, p, CNT_drop_frag_bad);
+		else
+			frag4_input(n, p, hlen);
 		return;
 	}
 	if (ip[IP4_PROTO] == PROTO_TCP && !bcast) {
@@ -152,11 +181,15 @@ ip4_input(struct net *n, struct pkt *p)
 		icmp_input(n, p, ip, bcast);
 		return;
 	}
+	if (ip[IP4_PROTO] == PROTO_UDP && !bcast) {
+		p->off += hlen;
+		p->len -= hlen;
+		udp_frame(n, p, ip);
+		return;
+	}
 	net_count(n, CNT_drop_ip_proto, 1);
 	if (bcast)
 		frame_put(n, p);
-	else if (ip[IP4_PROTO] == PROTO_UDP)
-		icmp_unreachable(n, p, 3);	/* port */
 	else
-		icmp_unreachable(n, p, 2);	/* protocol */
+		icmp_unreachable(n, p, ICMP_PROTOCOL);
 }

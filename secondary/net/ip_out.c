@@ -1,5 +1,5 @@
-/* IP out: route, headers, checksums, next hop. */
-#include <errno.h>
+/* IP out: headers, checksums, next hop. */
+#include <endian.h>
 
 #include "base.h"
 
@@ -40,14 +40,20 @@ frame_send(struct net *n, struct pkt *p)
 uint8_t *
 ether_header(struct net *n, struct pkt *p, uint16_t type)
 {
+	const struct net_port *np = &n->port[p->port];
+	uint32_t len = np->l2_len;
 	uint8_t *h;
 
-	p->off -= ETH_HLEN;
-	p->len += ETH_HLEN;
-	p->l2_len = ETH_HLEN;
+	p->off -= len;
+	p->len += len;
+	p->l2_len = (uint16_t)len;
 	h = pkt_data(p);
-	memcpy(h + ETH_SRC, n->port[p->port].conf.mac, 6);
-	wr16(h + ETH_TYPE, type);
+	memcpy(h + ETH_SRC, np->conf.mac, 6);
+	if (np->conf.vlan != 0) {
+		wr16(h + ETH_TYPE, ETH_P_VLAN);
+		wr16(h + ETH_HLEN, np->conf.vlan);
+	}
+	wr16(h + len - 2, type);
 	return h;
 }
 
@@ -59,62 +65,6 @@ net_random(struct net *n)
 	n->rnd ^= n->rnd << 25;
 	n->rnd ^= n->rnd >> 27;
 	return (uint32_t)(n->rnd * UINT64_C(2685821657736338717) >> 32);
-}
-
-uint16_t
-ip_mtu(const struct net *n, const struct tuple *t)
-{
-	return n->port[t->port].conf.mtu;
-}
-
-int
-ip_next_hop(const struct net *n, struct tuple *t)
-{
-	const struct net_port *np = &n->port[t->port];
-	uint32_t dst = rd32_be(t->raddr + 12), i;
-
-	for (i = 0; i < np->naddr4; i++)
-		if (((np->addr4_be[i] ^ dst) & np->mask4_be[i]) == 0)
-			return 0;
-	if (np->gw4_be == 0)
-		return -ENETUNREACH;
-	map4(t->raddr, (const uint8_t *)&np->gw4_be);
-	return 0;
-}
-
-int
-ip_route(const struct net *n, struct tuple *t)
-{
-	static const uint8_t none[16];
-	uint32_t dst = rd32_be(t->raddr + 12), port, i, best = UINT32_MAX;
-	uint32_t best_mask = 0, src = 0;
-
-	if (t->family != 4)
-		return -ENETUNREACH;
-	for (port = 0; port < n->conf.nports; port++) {
-		const struct net_port *np = &n->port[port];
-
-		for (i = 0; i < np->naddr4; i++) {
-			uint32_t mask = __builtin_bswap32(np->mask4_be[i]);
-
-			if (((np->addr4_be[i] ^ dst) & np->mask4_be[i]) != 0 ||
-			    (best != UINT32_MAX && mask <= best_mask))
-				continue;
-			best = port;
-			best_mask = mask;
-			src = np->addr4_be[i];
-		}
-		if (best == UINT32_MAX && np->gw4_be != 0 && np->naddr4 > 0) {
-			best = port;
-			src = np->addr4_be[0];
-		}
-	}
-	if (best == UINT32_MAX)
-		return -ENETUNREACH;
-	t->port = (uint8_t)best;
-	if (memcmp(t->laddr, none, 16) == 0)
-		map4(t->laddr, (const uint8_t *)&src);
-	return 0;
 }
 
 /* Copy what the frame refers to behind its own bytes; false: no room. */
@@ -159,34 +109,52 @@ payload_sum(const struct net *n, const struct pkt *p)
 	return sum;
 }
 
-/*
- * Transport checksum of p, whose data begins with the transport header: fill
- * it in, or the pseudo-header's sum where the port does the rest.
- */
-static void
+uint64_t
+pseudo_sum(const struct tuple *t, uint8_t proto, uint32_t len)
+{
+	/*
+	 * Protocol and length as words in network order, by arithmetic: put
+	 * together in memory, they would be loaded only after all stores
+	 * before them, and those to the frame wait for its cache line.
+	 */
+	uint64_t sum = (uint64_t)htobe16(proto) + htobe16((uint16_t)len);
+
+	if (t->family == 4) {
+		sum = csum_add(sum, t->laddr + 12, 4);
+		sum = csum_add(sum, t->raddr + 12, 4);
+	} else {
+		/* RFC 8200 (8.1): no longer packet is served, so that the
+		 * upper half of the length is 0 */
+		sum = csum_add(sum, t->laddr, 16);
+		sum = csum_add(sum, t->raddr, 16);
+	}
+	return sum;
+}
+
+void
 l4_csum(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint16_t csum_off)
 {
-	uint32_t len = pkt_total(p), caps = n->port[p->port].conf.caps;
+	uint32_t caps = n->port[p->port].conf.caps;
 	uint8_t *field = pkt_data(p) + csum_off;
-	uint8_t rest[4] = { 0, proto, 0, 0 };
-	uint64_t sum = csum_add(0, t->laddr + 12, 4);
-
-	sum = csum_add(sum, t->raddr + 12, 4);
 	/* with TSO each packet has a length of its own */
-	if ((p->flags & PKT_TX_TSO) == 0)
-		wr16(rest + 2, (uint16_t)len);
-	sum = csum_add(sum, rest, 4);
-	if (caps & NET_CAP_TX_L4CSUM || p->flags & PKT_TX_TSO) {
+	uint32_t len = (p->flags & PKT_TX_TSO) != 0 ? 0 : pkt_total(p);
+	uint64_t sum = pseudo_sum(t, proto, len);
+	uint16_t folded;
+
+	if ((caps & NET_CAP_TX_L4CSUM || p->flags & PKT_TX_TSO) &&
+	    proto == PROTO_TCP) {
 		p->flags |= PKT_TX_L4CSUM;
 		wr16_raw(field, csum_fold(sum));
 		return;
 	}
 	wr16(field, 0);
-	wr16_raw(field, (uint16_t)~csum_fold(sum + payload_sum(n, p)));
+	folded = (uint16_t)~csum_fold(sum + payload_sum(n, p));
+	/* RFC 768: 0 says that there is none */
+	wr16_raw(field, folded == 0 && proto == PROTO_UDP ? 0xffff : folded);
 }
 
-static uint8_t *
+uint8_t *
 ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint8_t tos)
 {
@@ -222,18 +190,39 @@ ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	return ip;
 }
 
+uint8_t *
+ip6_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+    uint8_t tos)
+{
+	uint32_t len = pkt_total(p);
+	uint8_t *ip;
+
+	(void)n;
+	p->off -= IP6_HLEN;
+	p->len += IP6_HLEN;
+	p->l3_len = IP6_HLEN;
+	p->flags |= PKT_TX_IPV6;
+	ip = pkt_data(p);
+	wr32(ip, 6u << 28 | (uint32_t)tos << 20);
+	wr16(ip + IP6_PAYLOAD, (uint16_t)len);
+	ip[IP6_NEXT] = proto;
+	ip[IP6_HOPS] = TTL;
+	memcpy(ip + IP6_SRC, t->laddr, 16);
+	memcpy(ip + IP6_DST, t->raddr, 16);
+	return ip;
+}
+
 void
 ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint16_t csum_off, uint16_t l4_len, uint8_t tos)
 {
 	struct tuple hop;
-	uint32_t dst = rd32_be(t->raddr + 12);
 
 	p->port = t->port;
 	p->l4_len = l4_len;
 	hop = *t;
-	if (t->family != 4 || ip4_broadcast(&n->port[t->port], dst) ||
-	    ip_next_hop(n, &hop) < 0) {
+	if (ip_next_hop(n, &hop) < 0 || (t->family == 4 &&
+	    ip4_broadcast(&n->port[t->port], rd32_be(t->raddr + 12)))) {
 		net_count(n, CNT_drop_no_route, 1);
 		frame_put(n, p);
 		return;
@@ -246,7 +235,12 @@ ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	}
 	if (proto != PROTO_ICMP)
 		l4_csum(n, p, t, proto, csum_off);
-	ip4_write(n, p, t, proto, tos);
-	ether_header(n, p, ETH_P_IP4);
+	if (t->family == 4) {
+		ip4_write(n, p, t, proto, tos);
+		ether_header(n, p, ETH_P_IP4);
+	} else {
+		ip6_write(n, p, t, proto, tos);
+		ether_header(n, p, ETH_P_IP6);
+	}
 	neigh_send(n, p, hop.raddr);
 }

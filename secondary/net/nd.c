@@ -19,6 +19,10 @@ nd_send(struct net *n, struct pkt *p, const uint8_t m[ND_LEN],
 	uint8_t *d = pkt_data(p), *h, group[6] = { 0x33, 0x33 };
 	struct tuple t;
 
+	if (n->port[p->port].conf.l3) {
+		frame_put(n, p);	/* there is no link */
+		return;
+	}
 	memcpy(d, m, ND_LEN);
 	p->len = ND_LEN;
 	if (option != 0) {
@@ -130,9 +134,10 @@ options(struct nd *d, const uint8_t *o, uint32_t len)
 
 /* RFC 4861 (7.1.1, 7.1.2). The checksum was right. */
 static bool
-nd_valid(const struct net *n, const struct pkt *p, struct nd *d)
+nd_valid(struct net *n, const struct pkt *p, struct nd *d)
 {
-	const uint8_t *eth = d->ip - n->port[p->port].l2_len;
+	struct net_port *np = &n->port[p->port];
+	const uint8_t *eth = d->ip - ETH_HLEN;
 	bool group = d->ip[IP6_DST] == 0xff;
 
 	d->m = pkt_data(p);
@@ -142,12 +147,15 @@ nd_valid(const struct net *n, const struct pkt *p, struct nd *d)
 	    is_unspecified(d->m + ND_TARGET))
 		return false;
 	/* our own, come back */
-	if (memcmp(eth + ETH_SRC, n->port[p->port].conf.mac, 6) == 0)
+	if (memcmp(eth + ETH_SRC, np->conf.mac, 6) == 0)
 		return false;
 	if (!options(d, d->m + ND_LEN, p->len - ND_LEN))
 		return false;
-	if (d->lla != NULL &&
-	    memcmp(d->lla, n->port[p->port].conf.mac, 6) == 0)
+	if (d->lla != NULL && memcmp(d->lla, np->conf.mac, 6) == 0)
+		return false;
+	/* who has our address speaks of nothing else */
+	if (addr6_find(np, d->ip + IP6_SRC) != NULL && (d->m[0] != ICMP6_NA ||
+	    addr6_find(np, d->m + ND_TARGET) == NULL))
 		return false;
 	if (d->m[0] == ICMP6_NA)
 		return !group || (d->m[ND_FLAGS] & NA_SOLICITED) == 0;
@@ -156,7 +164,8 @@ nd_valid(const struct net *n, const struct pkt *p, struct nd *d)
 	    (group && d->lla == NULL && d->ip[IP6_DST + 12] == 0xff);
 }
 
-/* Tell other slots of the frame: it is lent whole, with its link header. */
+/* Tell other slots of the frame: it is lent whole, with its link header (that
+ * has no tag any more). */
 static void
 tell(struct net *n, struct pkt *p, const struct nd *d)
 {
@@ -164,8 +173,7 @@ tell(struct net *n, struct pkt *p, const struct nd *d)
 
 	if (n->env.learned == NULL)
 		return;
-	p->off = (uint32_t)(d->ip - (const uint8_t *)p) -
-	    n->port[p->port].l2_len;
+	p->off = (uint32_t)(d->ip - (const uint8_t *)p) - ETH_HLEN;
 	p->len += off - p->off;
 	n->env.learned(n->env.arg, p);
 	p->off = off;
@@ -234,7 +242,7 @@ answer(struct net *n, struct pkt *p, const struct nd *d)
 	memcpy(m + ND_TARGET, from, 16);
 	memcpy(to, probe ? all : d->ip + IP6_SRC, 16);
 	memcpy(mac, d->lla != NULL ? d->lla :
-	    d->ip - n->port[p->port].l2_len + ETH_SRC, 6);
+	    d->ip - ETH_HLEN + ETH_SRC, 6);
 	if (!probe)
 		m[ND_FLAGS] |= NA_SOLICITED;
 	pkt_reset(p, PKT_HEADROOM);
@@ -278,9 +286,8 @@ nd_input(struct net *n, struct pkt *p, const uint8_t *ip)
 void
 nd_learn(struct net *n, struct pkt *p)
 {
-	const struct net_port *np = &n->port[p->port];
-	struct nd d = { .ip = pkt_data(p) + np->l2_len };
-	uint32_t head = np->l2_len + IP6_HLEN;
+	struct nd d = { .ip = pkt_data(p) + ETH_HLEN };
+	uint32_t head = ETH_HLEN + IP6_HLEN;
 	struct addr6 *a;
 
 	/* a frame that another slot has checked; but not by our length */

@@ -165,7 +165,9 @@ worth(const struct net *n, const struct neigh *e)
 {
 	uint64_t good = e->link >> 48 == NEIGH_REACHABLE;
 
-	if (good && rd32_be(e->addr + 12) == n->port[e->port].gw4_be)
+	if (good && (is_map4(e->addr) ?
+	    rd32_be(e->addr + 12) == n->port[e->port].gw4_be :
+	    memcmp(e->addr, n->port[e->port].gw6, 16) == 0))
 		good = 2;
 	return good << 62 | (e->confirmed & ~(UINT64_C(3) << 62));
 }
@@ -221,7 +223,10 @@ neigh_ask(struct net *n, struct neigh *e, const uint8_t *mac)
 {
 	e->tries++;
 	e->probed = n->now;
-	arp_ask(n, e->port, rd32_be(e->addr + 12), mac);
+	if (is_map4(e->addr))
+		arp_ask(n, e->port, rd32_be(e->addr + 12), mac);
+	else
+		nd_ask(n, e->port, e->addr, mac);
 	neigh_at(n, e, n->now + ASK_US);
 }
 
@@ -248,6 +253,31 @@ neigh_learn(struct net *n, uint8_t port, const uint8_t addr[16],
 	net_count(n, CNT_neigh_learned, 1);
 	held_release(n, (uint32_t)(e - n->neighs), mac);
 	return news;
+}
+
+void
+neigh_doubt(struct net *n, struct neigh *e)
+{
+	uint64_t old = n->now > FRESH_US ? n->now - FRESH_US - 1 : 0;
+
+	if (e->confirmed > old)
+		e->confirmed = old;
+}
+
+bool
+neigh_heard(struct net *n, uint8_t port, const uint8_t addr[16],
+    const uint8_t mac[6], bool make)
+{
+	struct neigh *e = neigh_find(n, port, addr);
+	uint64_t link = 0;
+
+	memcpy(&link, mac, 6);
+	link |= (uint64_t)NEIGH_REACHABLE << 48;
+	if ((e != NULL && e->link == link) ||
+	    !neigh_learn(n, port, addr, mac, make))
+		return false;
+	neigh_doubt(n, neigh_find(n, port, addr));
+	return true;
 }
 
 /* Keep the frame until the neighbour answers; the oldest gives way. */
@@ -280,9 +310,18 @@ neigh_hold(struct net *n, struct pkt *p, uint32_t i)
 void
 neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16])
 {
-	struct neigh *e = neigh_find(n, p->port, addr);
+	struct neigh *e;
 	uint64_t link;
 
+	if (n->port[p->port].conf.l3) {
+		/* nobody to be found: the packet goes as it is */
+		p->off += p->l2_len;
+		p->len -= p->l2_len;
+		p->l2_len = 0;
+		frame_send(n, p);
+		return;
+	}
+	e = neigh_find(n, p->port, addr);
 	if (e == NULL)
 		e = neigh_open(n, p->port, addr);
 	link = atomic_load_explicit(&e->link, memory_order_relaxed);

@@ -36,6 +36,12 @@ port_setup(struct net_port *np, const struct net_port_conf *c)
 	np->conf = *c;
 	if (np->conf.tso_max == 0 || np->conf.tso_max > 65000)
 		np->conf.tso_max = 65000;
+	if (c->l3) {
+		np->conf.nodad = 1;
+		np->conf.vlan = 0;
+	}
+	np->l2_len = ETH_HLEN + (np->conf.vlan != 0 ? VLAN_LEN : 0);
+	addr6_setup(np);
 	for (i = 0; i < c->naddrs; i++) {
 		const struct board_addr *a = &c->addr[i];
 
@@ -69,7 +75,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 {
 	uint32_t i;
 
-	memset(n, 0, sizeof(*n));
+	memset(n, 0, offsetof(struct net, whole));
 	n->conf = *c;
 	n->env = *env;
 	n->a = a;
@@ -86,6 +92,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->out_head = n->out_tail = ARENA_NONE;
 	n->limbo_head = n->limbo_tail = ARENA_NONE;
 	n->torn = ARENA_NONE;
+	n->chore = UINT64_MAX;
 	make_keys(n);
 	make_stride(n);
 	for (i = 0; i < c->nports; i++)
@@ -175,22 +182,98 @@ net_time(struct net *n, uint64_t now_us)
 	}
 }
 
+/* Broadcast, or a group of IPv6 that we are in (RFC 2464 7). */
+static bool
+group_ours(const struct net_port *np, const uint8_t *dst)
+{
+	uint32_t i;
+
+	if (memcmp(dst, "\xff\xff\xff\xff\xff\xff", 6) == 0)
+		return true;
+	if (np->naddr6 == 0 || dst[0] != 0x33 || dst[1] != 0x33)
+		return false;
+	if (memcmp(dst + 2, "\0\0\0\1", 4) == 0)
+		return true;	/* all nodes */
+	for (i = 0; i < np->naddr6 && dst[2] == 0xff; i++)
+		if (memcmp(np->addr6[i].addr + 13, dst + 3, 3) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * IEEE 802.1Q: take the tag off, which must be the port's. A frame without one
+ * is for a port without, as is one with a priority only.
+ */
+static bool
+untag(const struct net_port *np, struct pkt *p)
+{
+	uint8_t *h = pkt_data(p);
+
+	if (rd16(h + ETH_TYPE) != ETH_P_VLAN)
+		return np->conf.vlan == 0;
+	if (p->len < ETH_HLEN + VLAN_LEN ||
+	    (rd16(h + ETH_HLEN) & VLAN_ID) != np->conf.vlan)
+		return false;
+	memmove(h + VLAN_LEN, h, 2 * 6);
+	p->off += VLAN_LEN;
+	p->len -= VLAN_LEN;
+	return true;
+}
+
+/*
+ * A packet of a port without link headers gets one, as from a station that
+ * sends to us alone: so everything behind this sees one kind of frames.
+ * False: no room for it.
+ */
+static bool
+link_header(const struct net_port *np, struct pkt *p)
+{
+	static const uint8_t peer[6] = { 2, 0, 0, 0, 0, 1 };
+	uint8_t *h;
+
+	if (p->off < sizeof(*p) + ETH_HLEN)
+		return false;
+	p->off -= ETH_HLEN;
+	p->len += ETH_HLEN;
+	h = pkt_data(p);
+	memcpy(h + ETH_DST, np->conf.mac, 6);
+	memcpy(h + ETH_SRC, peer, 6);
+	wr16(h + ETH_TYPE, h[ETH_HLEN] >> 4 == 6 ? ETH_P_IP6 : ETH_P_IP4);
+	return true;
+}
+
 void
 net_frame(struct net *n, struct pkt *p)
 {
 	uint8_t *h = pkt_data(p);
+	const struct net_port *np;
 
 	if (p->port >= n->conf.nports || p->len < ETH_HLEN) {
 		net_count(n, CNT_drop_short, 1);
 		frame_put(n, p);
 		return;
 	}
-	/* ours, or to all; other multicast is not for us */
-	if (memcmp(h + ETH_DST, n->port[p->port].conf.mac, 6) != 0 &&
-	    memcmp(h + ETH_DST, "\xff\xff\xff\xff\xff\xff", 6) != 0) {
+	np = &n->port[p->port];
+	if (np->conf.l3) {
+		if (!link_header(np, p)) {
+			net_count(n, CNT_drop_short, 1);
+			frame_put(n, p);
+			return;
+		}
+		h = pkt_data(p);
+	}
+	if (memcmp(h + ETH_DST, np->conf.mac, 6) != 0 && !group_ours(np, h)) {
 		net_count(n, CNT_drop_not_ours, 1);
 		frame_put(n, p);
 		return;
+	}
+	if (np->conf.vlan != 0 || rd16(h + ETH_TYPE) == ETH_P_VLAN) {
+		if (!untag(np, p)) {
+			net_count(n, CNT_drop_vlan, 1);
+			frame_put(n, p);
+			return;
+		}
+		h = pkt_data(p);
 	}
 	switch (rd16(h + ETH_TYPE)) {
 	case ETH_P_IP4:
@@ -208,9 +291,11 @@ net_frame(struct net *n, struct pkt *p)
 		arp_input(n, p);
 		return;
 	case ETH_P_IP6:
-		net_count(n, CNT_drop_ip6, 1);
-		break;
-	case ETH_P_VLAN:
+		p->off += ETH_HLEN;
+		p->len -= ETH_HLEN;
+		ip6_input(n, p);
+		return;
+	case ETH_P_VLAN:	/* a second tag */
 	case ETH_P_QINQ:
 		net_count(n, CNT_drop_vlan, 1);
 		break;
@@ -279,9 +364,18 @@ net_replay(struct net *n, uint64_t now_us)
 void
 net_learn(struct net *n, struct pkt *p, uint64_t now_us)
 {
+	uint16_t type;
+
 	net_time(n, now_us);
-	if (p->port < n->conf.nports)
+	if (p->port >= n->conf.nports || p->len < ETH_HLEN) {
+		frame_put(n, p);
+		return;
+	}
+	type = rd16(pkt_data(p) + ETH_TYPE);
+	if (type == ETH_P_ARP)
 		arp_learn(n, p);
+	else if (type == ETH_P_IP6)
+		nd_learn(n, p);
 	else
 		frame_put(n, p);
 }
@@ -306,13 +400,17 @@ uint32_t
 net_advance(struct net *n, uint64_t now_us, uint32_t max)
 {
 	net_time(n, now_us);
+	if (n->chore <= n->now)
+		chores(n);
 	return wheel_advance(n, n->now, max, fire);
 }
 
 uint64_t
 net_deadline(struct net *n)
 {
-	return wheel_deadline(n);
+	uint64_t first = wheel_deadline(n);
+
+	return first < n->chore ? first : n->chore;
 }
 
 uint32_t

@@ -53,7 +53,12 @@ struct net_port_conf {
 	uint16_t vlan;		/* tag of every frame, 1 to 4,094; 0: none */
 	uint8_t nodad;		/* 1: addresses are not probed for doubles
 				   (RFC 4862): nobody else can be there */
-	uint8_t pad[5];
+	uint8_t l3;		/* 1: frames are IP packets without a link
+				   header, in (PKT_HEADROOM bytes free before
+				   them) and out; no ARP, no ND, every address
+				   is reached directly; mac and vlan do not
+				   count */
+	uint8_t pad[4];
 };
 
 enum net_cc { NET_CC_CUBIC, NET_CC_NEWRENO };
@@ -241,6 +246,17 @@ uint32_t net_events(struct net *n, uint64_t now_us, uint32_t max);
  * has room. Returns how many connections still wait to send.
  */
 uint32_t net_output(struct net *n, uint64_t now_us);
+
+/* The settings in force. */
+const struct net_conf *net_settings(const struct net *n);
+
+/*
+ * The last three steps of a turn in one call, with max 256 connections or
+ * timers each: for drivers that want what a call causes at once. True: some
+ * work is left, because of max or because out is full; empty out and call it
+ * again with the same time.
+ */
+bool	net_turn(struct net *n, uint64_t now_us);
 
 /* The queue of frames to send; the caller empties it. */
 struct pktq *net_out(struct net *n);

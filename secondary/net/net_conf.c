@@ -35,13 +35,32 @@ net_conf_default(struct net_conf *c, uint32_t conns)
 	c->reassembly = 1;
 }
 
+/* An IPv6 address that a station can have, on a link that carries IPv6. */
+static int
+addr6_check(const struct net_port_conf *p, const struct board_addr *a)
+{
+	static const uint8_t loopback[16] = { [15] = 1 };
+
+	if (p->mtu < IP6_MTU_MIN || a->addr[0] == 0xff || is_map4(a->addr) ||
+	    is_unspecified(a->addr) || memcmp(a->addr, loopback, 16) == 0)
+		return -EINVAL;
+	return 0;
+}
+
 static int
 port_check(const struct net_port_conf *p)
 {
 	uint32_t i;
 
-	if (p->mtu < 576 || p->naddrs > NET_ADDRS || (p->mac[0] & 1) != 0)
+	if (p->mtu < 576 || p->naddrs > NET_ADDRS || (p->mac[0] & 1) != 0 ||
+	    p->vlan > VLAN_ID - 1)
 		return -EINVAL;
+	if ((p->gateway.family != 0 && p->gateway.family != 4) ||
+	    (p->gateway6.family != 0 && p->gateway6.family != 6))
+		return -EINVAL;
+	for (i = 0; i < p->naddrs; i++)
+		if (p->addr[i].family == 6 && addr6_check(p, &p->addr[i]) < 0)
+			return -EINVAL;
 	for (i = 0; i < p->naddrs; i++)
 		if ((p->addr[i].family != 4 && p->addr[i].family != 6) ||
 		    p->addr[i].prefix > (p->addr[i].family == 4 ? 32 : 128))
@@ -54,6 +73,8 @@ net_conf_check(const struct net_conf *c)
 {
 	uint32_t i;
 
+	if (c->conn_opts && c->shape.state_size < sizeof(struct conn_opts))
+		return -EINVAL;
 	if (arena_size(&c->shape) == 0 || c->nports > NET_PORTS ||
 	    c->cc > NET_CC_NEWRENO || c->ecn > 2)
 		return -EINVAL;
@@ -70,6 +91,8 @@ net_conf_check(const struct net_conf *c)
 		return -EINVAL;
 	if (c->initial_window < 1 || c->initial_window > 1000 ||
 	    (c->mss_max != 0 && c->mss_max < 88))
+		return -EINVAL;
+	if (c->udp_step != 0 && c->udp_at >= c->udp_step)
 		return -EINVAL;
 	for (i = 0; i < c->nports; i++)
 		if (port_check(&c->port[i]) < 0)

@@ -28,6 +28,8 @@ ip_next_hop(const struct net *n, struct tuple *t)
 	const struct net_port *np = &n->port[t->port];
 	uint32_t dst, i;
 
+	if (np->conf.l3)
+		return 0;
 	if (t->family != 4)
 		return next_hop6(np, t);
 	dst = rd32_be(t->raddr + 12);
@@ -45,7 +47,8 @@ ip_next_hop(const struct net *n, struct tuple *t)
 static int
 distance6(const struct net_port *np, const uint8_t dst[16])
 {
-	int best = is_unspecified(np->gw6) || np->naddr6 == 0 ? -2 : -1;
+	int best = (is_unspecified(np->gw6) && !np->conf.l3) ||
+	    np->naddr6 == 0 ? -2 : -1;
 	uint32_t i;
 
 	if (is_link_local(dst))
@@ -110,7 +113,8 @@ ip_route(const struct net *n, struct tuple *t)
 			best_mask = mask;
 			src = np->addr4_be[i];
 		}
-		if (best == UINT32_MAX && np->gw4_be != 0 && np->naddr4 > 0) {
+		if (best == UINT32_MAX && np->naddr4 > 0 &&
+		    (np->gw4_be != 0 || np->conf.l3)) {
 			best = port;
 			src = np->addr4_be[0];
 		}

@@ -9,7 +9,7 @@ void
 tcp_room(struct net *n, struct conn *c)
 {
 	if ((c->flags & TF_WANT) == 0 ||
-	    c->sq_len + c->room_want > n->conf.sndbuf)
+	    c->sq_len + c->room_want > tcp_sndbuf(n, c))
 		return;
 	c->flags &= ~(TF_WANT | TF_NOCHUNK);
 	tcp_ready(n, c, CONN_WRITE);
@@ -22,6 +22,12 @@ tcp_sq_trim(struct net *n, struct conn *c, uint32_t len)
 	uint32_t id;
 
 	c->sq_len -= len;
+	/* all of it, in one chunk: what an answered request leaves behind */
+	if (c->sq_len == 0 && c->sq_head == c->sq_tail) {
+		chunk_put(n, c->sq_head);
+		c->sq_head = c->sq_tail = c->sq_next = ARENA_NONE;
+		return;
+	}
 	while ((id = c->sq_head) != ARENA_NONE) {
 		k = chunk_at(n, id);
 		if (k->len > len) {
@@ -65,6 +71,8 @@ advance(struct net *n, struct conn *c, uint32_t ack)
 		tcp_sq_trim(n, c, len);
 	c->bytes_out += len;
 	c->snd_una = ack;
+	if (c->backoff != 0)
+		tcp_user_progress(n, c);
 	c->backoff = 0;
 }
 

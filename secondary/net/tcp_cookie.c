@@ -123,6 +123,7 @@ tcp_cookie_open(struct net *n, const struct tuple *t, uint32_t hash,
 	if (c == NULL)
 		return NULL;
 	net_count(n, CNT_tcp_cookies_ok, 1);
+	tcp_listener_opts(n, c);
 	remembered(n, s, cookie, &syn);
 	tcp_isn(n, t, &isn, &c->ts_off);
 	if (syn.ts)

@@ -94,7 +94,7 @@ bare(struct net *n, struct conn *c, uint32_t seq, uint8_t flags,
 	p->len = hlen;
 	p->l4_len = (uint16_t)hlen;
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, 0);
+	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }
 
@@ -147,7 +147,8 @@ tcp_send_syn(struct net *n, struct conn *c)
 		flags |= TH_ECE;
 	h = pkt_data(p);
 	/* answer only what was offered (RFC 7323 §2.2, RFC 2018 §2) */
-	hlen = TCP_HLEN + tcp_opt_syn(h + TCP_HLEN, tcp_our_mss(n, &c->t),
+	hlen = TCP_HLEN + tcp_opt_syn(h + TCP_HLEN,
+	    (uint16_t)tcp_maxseg(n, c, tcp_our_mss(n, &c->t)),
 	    agreed && c->wscale == 0 ? TCP_WSCALE_NONE : tcp_wscale(n),
 	    agreed ? (c->flags & TF_SACK) != 0 : n->conf.sack != 0,
 	    agreed ? (c->flags & TF_TS) != 0 : n->conf.timestamps != 0, ts);
@@ -169,7 +170,7 @@ tcp_send_syn(struct net *n, struct conn *c)
 		c->rcv_adv = c->rcv_nxt + wnd;
 	}
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, 0);
+	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }
 

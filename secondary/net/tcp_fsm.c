@@ -230,7 +230,7 @@ tcp_established(struct net *n, struct conn *c)
 		c->cwnd = c->mss;
 	c->rcv_mark = c->rcv_nxt;
 	c->rcv_mark_ms = (uint16_t)tcp_now_ms(n);
-	if (n->conf.keepalive_us != 0)
-		c->t_keep_ms = tcp_now_ms(n) + n->conf.keepalive_us / 1000;
+	if (tcp_keep_idle(n, c) != 0)
+		c->t_keep_ms = (tcp_now_ms(n) + tcp_keep_idle(n, c)) | 1;
 	tcp_ready(n, c, CONN_OPEN);
 }

@@ -52,23 +52,107 @@ tcp_listener(struct net *n, const struct tuple *t)
 	return any;
 }
 
+static struct listener *
+listener_at(struct net *n, const struct net_addr *local)
+{
+	uint32_t i;
+
+	for (i = 0; i < n->nlisten; i++)
+		if (addr_same(&n->listen[i].addr, local))
+			return &n->listen[i];
+	return NULL;
+}
+
+static void
+listener_set(struct listener *l, const struct net_listen_conf *k)
+{
+	l->backlog = k->backlog;
+	l->user = k->user;
+	l->opts = k->opts;
+}
+
+static uint32_t
+backlog(const struct net *n, const struct listener *l)
+{
+	return l->backlog != 0 ? l->backlog : n->conf.backlog;
+}
+
 int
 net_listen(struct net *n, const struct net_addr *local)
 {
-	uint32_t i;
+	struct net_listen_conf l = { .local = *local };
+
+	return net_listen_as(n, &l);
+}
+
+int
+net_listen_as(struct net *n, const struct net_listen_conf *l)
+{
+	const struct net_addr *local = &l->local;
 
 	if (local->port == 0 || (local->family != 0 && local->family != 4 &&
 	    local->family != 6))
 		return -EINVAL;
-	for (i = 0; i < n->nlisten; i++)
-		if (addr_same(&n->listen[i].addr, local))
-			return -EADDRINUSE;
+	if (listener_at(n, local) != NULL)
+		return -EADDRINUSE;
 	if (n->nlisten == NET_LISTENERS)
 		return -ENOSPC;
 	n->listen[n->nlisten].addr = *local;
 	n->listen[n->nlisten].half = 0;
+	n->listen[n->nlisten].full = false;
+	listener_set(&n->listen[n->nlisten], l);
 	n->nlisten++;
 	return 0;
+}
+
+int
+net_listen_set(struct net *n, const struct net_listen_conf *l)
+{
+	struct listener *have = listener_at(n, &l->local);
+
+	if (have == NULL)
+		return -ENOENT;
+	listener_set(have, l);
+	return 0;
+}
+
+int
+net_listen_full(struct net *n, const struct net_addr *local, bool full)
+{
+	struct listener *l = listener_at(n, local);
+
+	if (l == NULL)
+		return -ENOENT;
+	l->full = full;
+	return 0;
+}
+
+int
+net_listener(struct net *n, const struct conn *c, uint32_t *user)
+{
+	const struct listener *l = tcp_listener(n, &c->t);
+
+	if (l == NULL)
+		return -ENOENT;
+	*user = l->user;
+	return 0;
+}
+
+bool
+tcp_listener_full(struct net *n, const struct tuple *t)
+{
+	const struct listener *l = tcp_listener(n, t);
+
+	return l != NULL && l->full;
+}
+
+void
+tcp_listener_opts(struct net *n, struct conn *c)
+{
+	const struct listener *l = tcp_listener(n, &c->t);
+
+	if (n->conf.conn_opts && l != NULL)
+		conn_set_opts(n, c, &l->opts);
 }
 
 int
@@ -140,6 +224,7 @@ tcp_take_syn(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 	mss = min_u32(c->peer_mss, ip_mtu(n, &c->t) - head);
 	if (n->conf.mss_max != 0)
 		mss = min_u32(mss, n->conf.mss_max);
+	mss = tcp_maxseg(n, c, mss);
 	c->mss = (uint16_t)(max_u32(mss, TCP_MSS_MIN) - tcp_opt_len(c));
 }
 
@@ -153,6 +238,7 @@ syn_input(struct net *n, const struct tuple *t, uint32_t hash,
 
 	if (c == NULL)
 		return;
+	tcp_listener_opts(n, c);
 	tcp_isn(n, t, &own, &c->ts_off);
 	if (isn != 0 && seq_lt(own, isn)) {
 		own = isn;
@@ -202,7 +288,10 @@ tcp_listen_input(struct net *n, const struct tuple *t, uint32_t hash,
 	struct listener *l = tcp_listener(n, t);
 	uint8_t f = s->flags & (TH_SYN | TH_ACK | TH_RST | TH_FIN);
 
-	if (l == NULL && (f & TH_RST) == 0) {
+	if (l != NULL && l->full && (f & TH_RST) == 0) {
+		/* the one who accepts is behind: the peer asks again */
+		net_count(n, CNT_drop_tcp_backlog, 1);
+	} else if (l == NULL && (f & TH_RST) == 0) {
 		net_count(n, CNT_drop_tcp_no_listener, 1);
 		tcp_refuse(n, t, s);
 	} else if (l != NULL && (f & (TH_SYN | TH_ACK | TH_RST)) == TH_ACK) {
@@ -217,7 +306,7 @@ tcp_listen_input(struct net *n, const struct tuple *t, uint32_t hash,
 		net_count(n, CNT_drop_tcp_state, 1);
 	} else if (pktq_full(&n->out)) {
 		net_count(n, CNT_drop_tcp_backlog, 1);
-	} else if (l->half >= n->conf.backlog || n->conn_free == ARENA_NONE) {
+	} else if (l->half >= backlog(n, l) || n->conn_free == ARENA_NONE) {
 		tcp_cookie_send(n, t, s);
 	} else {
 		syn_input(n, t, hash, s, isn);

@@ -346,7 +346,8 @@ tcp_output(struct net *n, uint32_t id)
 			more = !tcp_send_syn(n, c);
 		break;
 	default:
-		more = output(n, c);
+		if (!tcp_short(n, c))
+			more = output(n, c);
 		break;
 	}
 	if (c->state != TCP_CLOSED)

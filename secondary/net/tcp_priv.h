@@ -15,6 +15,7 @@
 
 #include "net_priv.h"
 #include "conn.h"
+#include "conn_opt.h"
 
 #define TH_FIN	0x01u
 #define TH_SYN	0x02u
@@ -76,41 +77,6 @@ struct tcp_acked {
 	bool dup;		/* a duplicate ACK, RFC 5681 §2 */
 	bool ece;
 };
-
-/* ---- conn_opt.c: options of one connection ---- */
-
-/* Its options, or NULL: net_conf's count. */
-static inline struct conn_opts *
-tcp_opts(const struct net *n, const struct conn *c)
-{
-	return n->conf.conn_opts ? (struct conn_opts *)(uintptr_t)(c + 1) :
-	    NULL;
-}
-
-static inline uint8_t
-tcp_tos(const struct net *n, const struct conn *c)
-{
-	return n->conf.conn_opts ? tcp_opts(n, c)->tos : 0;
-}
-
-uint32_t tcp_sndbuf(const struct net *n, const struct conn *c);
-/* Least of mss and what the connection's options allow. */
-uint32_t tcp_maxseg(const struct net *n, const struct conn *c, uint32_t mss);
-/* Idle time before the first keepalive probe, ms; 0: off. */
-uint32_t tcp_keep_idle(const struct net *n, const struct conn *c);
-/* The retransmission timer fires after rto_us. True: the user's timeout is
- * over. */
-bool	tcp_user_over(struct net *n, struct conn *c, uint32_t rto_us);
-/* Something was acknowledged. */
-static inline void
-tcp_user_progress(const struct net *n, struct conn *c)
-{
-	if (n->conf.conn_opts)
-		tcp_opts(n, c)->stalled_ms = 0;
-}
-/* delay_us, or less if the user's timeout ends before it. */
-uint64_t tcp_user_cut(const struct net *n, const struct conn *c,
-	    uint64_t delay_us);
 
 /* ---- arithmetic modulo 2^32, RFC 9293 §3.4 ---- */
 static inline bool
@@ -289,6 +255,10 @@ void	tcp_steps(struct net *n, struct conn *c, struct tcp_seg_in *s,
 void	tcp_listen_input(struct net *n, const struct tuple *t, uint32_t hash,
 	    struct tcp_seg_in *s, uint32_t isn, struct pkt *p);
 struct listener *tcp_listener(struct net *n, const struct tuple *t);
+/* A connection that is being opened takes its listener's options. */
+void	tcp_listener_opts(struct net *n, struct conn *c);
+/* Whether the one who accepts takes no more now. */
+bool	tcp_listener_full(struct net *n, const struct tuple *t);
 /* Initial sequence number and timestamp offset, RFC 6528. */
 void	tcp_isn(const struct net *n, const struct tuple *t, uint32_t *isn,
 	    uint32_t *ts_off);
@@ -464,6 +434,9 @@ tcp_want_output(struct net *n, struct conn *c)
  * FIN stays behind then); 0: no frame. */
 uint32_t tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	    uint8_t flags);
+/* Send what is queued, if it is one short segment and nothing else is to be
+ * thought of. False: it is not, nothing was done. */
+bool	tcp_short(struct net *n, struct conn *c);
 /* Largest payload of one frame from here on, a multiple of mss or less. */
 uint32_t tcp_xmit_max(const struct net *n, const struct conn *c);
 /* Options of a data segment; returns their length. dsack: NULL or a block. */

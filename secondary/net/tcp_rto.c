@@ -77,7 +77,7 @@ start(struct net *n, struct conn *c)
 			return;
 		}
 	}
-	tcp_set_timer(n, c, TT_RTO, rto);
+	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, rto));
 }
 
 /* Something is queued that the peer's window does not let us send. */
@@ -108,15 +108,18 @@ tcp_timer_ensure(struct net *n, struct conn *c)
 {
 	if (tcp_flight(c) != 0) {
 		/* RFC 6298 (5.1) */
-		if (c->timer == TT_PERSIST)
+		if (c->timer == TT_PERSIST) {
+			tcp_user_progress(n, c);
 			c->backoff = 0;
+		}
 		if (c->timer == TT_NONE || c->timer == TT_PERSIST ||
 		    (c->timer == TT_TLP && !probe_ok(n, c)))
 			start(n, c);
 	} else if (!blocked(c)) {
 		c->timer = TT_NONE;
 	} else if (c->timer != TT_PERSIST) {
-		tcp_set_timer(n, c, TT_PERSIST, tcp_rto_us(n, c));
+		tcp_set_timer(n, c, TT_PERSIST, tcp_user_cut(n, c,
+		    tcp_rto_us(n, c)));
 	}
 }
 
@@ -147,6 +150,9 @@ lose_all(struct net *n, struct conn *c, struct tcp_ext *x)
 static uint32_t
 tries(const struct net *n, const struct conn *c)
 {
+	/* the user said how long it may take: see tcp_user_over() */
+	if (n->conf.conn_opts && tcp_opts(n, c)->user_ms != 0)
+		return UINT32_MAX;
 	if (c->state == TCP_SYN_SENT || (c->flags & TF_ACTIVE &&
 	    c->state == TCP_SYN_RCVD))
 		return n->conf.syn_retries;
@@ -162,7 +168,8 @@ tcp_rto_fire(struct net *n, struct conn *c)
 {
 	struct tcp_ext *x;
 
-	if (c->backoff >= tries(n, c)) {
+	if (tcp_user_over(n, c, tcp_rto_us(n, c)) ||
+	    c->backoff >= tries(n, c)) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	}
@@ -181,7 +188,7 @@ tcp_rto_fire(struct net *n, struct conn *c)
 		}
 		c->backoff++;
 	}
-	tcp_set_timer(n, c, TT_RTO, tcp_rto_us(n, c));
+	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
 	tcp_want_output(n, c);
 }
 
@@ -200,13 +207,15 @@ tcp_persist_fire(struct net *n, struct conn *c)
 	uint32_t since = tcp_rto_us(n, c) / 1000; /* the last probe */
 
 	/* RFC 9293 §3.8.6.1: as long as the peer answers, it stays open */
-	if (c->backoff >= tries(n, c) && quiet > since + since / 2) {
+	if (tcp_user_over(n, c, tcp_rto_us(n, c)) ||
+	    (c->backoff >= tries(n, c) && quiet > since + since / 2)) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	}
 	if (c->backoff < BACKOFF_MAX)
 		c->backoff++;
 	c->flags |= TF_PROBE;
-	tcp_set_timer(n, c, TT_PERSIST, tcp_rto_us(n, c));
+	tcp_set_timer(n, c, TT_PERSIST, tcp_user_cut(n, c,
+	    tcp_rto_us(n, c)));
 	tcp_want_output(n, c);
 }

@@ -151,6 +151,8 @@ tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr)
 	if (n->conf.rx_hold_max != 0)
 		max = min_u32(max, n->conf.rx_hold_max * (FRAME_BYTES >> 10) /
 		    4);
+	if (n->conf.conn_opts && tcp_opts(n, c)->rcvbuf != 0)
+		return;		/* the user said how large it is */
 	/* on a short path the clock must have moved at least */
 	if ((int16_t)(echo - c->rcv_mark_ms) < 0 ||
 	    (uint16_t)tcp_now_ms(n) == c->rcv_mark_ms)

@@ -46,7 +46,8 @@ tcp_ext_get(struct net *n, struct conn *c)
 	x->ssthresh = UINT32_MAX;
 	x->min_rtt = UINT32_MAX;
 	x->reo_mult = 1;
-	x->cc = n->conf.cc;
+	x->cc = n->conf.conn_opts && tcp_opts(n, c)->cc != 0 ?
+	    tcp_opts(n, c)->cc - 1 : n->conf.cc;
 	x->fack = x->recover = x->dsack_round = c->snd_una;
 	if (tcp_flight(c) != 0) {
 		x->own[0].end = c->snd_nxt;

@@ -25,10 +25,12 @@ tcp_service(struct net *n, uint32_t id)
 	/* it is the service's only until it is closed */
 	if (ev != 0 && (c->flags & TF_CLOSED) == 0 && n->env.event != NULL)
 		n->env.event(n->env.arg, c, ev);
-	if (c->state == TCP_CLOSED)
-		tcp_free(n, c);
-	else if (c->out_next == LINK_OFF)
+	if (c->state == TCP_CLOSED) {
+		if ((c->flags & TF_HELD) == 0)
+			tcp_free(n, c);
+	} else if (c->out_next == LINK_OFF) {
 		tcp_arm(n, c);
+	}
 	hands_clear(n);
 }
 

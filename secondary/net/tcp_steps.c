@@ -207,6 +207,11 @@ step_ack_half(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 		tcp_refuse(n, &c->t, s);
 		return false;
 	}
+	if ((c->flags & TF_ACTIVE) == 0 && tcp_listener_full(n, &c->t)) {
+		/* as if it was lost: our SYN-ACK comes again */
+		net_count(n, CNT_drop_tcp_backlog, 1);
+		return false;
+	}
 	c->snd_una = s->ack;
 	if ((c->flags & (TF_RETXMT_SYN | TF_LOST)) == 0)
 		tcp_rtt_sample(n, c, (uint32_t)n->now - c->snd_time);

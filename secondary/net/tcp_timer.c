@@ -94,7 +94,8 @@ static void
 keep_due(struct net *n, struct conn *c)
 {
 	uint32_t idle = tcp_now_ms(n) - c->last_rx_ms;
-	uint32_t keep = n->conf.keepalive_us / 1000, step;
+	uint32_t keep = tcp_keep_idle(n, c), probes = KEEP_PROBES, step;
+	const struct conn_opts *o = tcp_opts(n, c);
 
 	c->t_keep_ms = 0;
 	if (c->state == TCP_FIN_WAIT_2 && (c->flags & TF_CLOSED) != 0) {
@@ -104,9 +105,13 @@ keep_due(struct net *n, struct conn *c)
 	if (keep == 0 || !tcp_synced(c))
 		return;
 	step = min_u32(keep, KEEP_MS);
+	if (o != NULL && o->keep_step_ms != 0)
+		step = o->keep_step_ms;
+	if (o != NULL && o->keep_probes != 0)
+		probes = o->keep_probes;
 	if (idle < keep) {
 		step = keep - idle;
-	} else if (idle >= keep + KEEP_PROBES * step) {
+	} else if (idle >= keep + probes * step) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	} else if (tcp_flight(c) == 0) {

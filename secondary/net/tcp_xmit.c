@@ -143,7 +143,7 @@ tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	uint32_t hlen, got, i, end = c->snd_una + (uint32_t)c->sq_len;
 	struct filling f;
 	struct chunk *k;
-	uint8_t *h, tos = 0;
+	uint8_t *h, tos = tcp_tos(n, c);
 
 	f.p = frame_get(n);
 	if (f.p == NULL)
@@ -166,7 +166,7 @@ tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	if (got != 0 && seq + got == end)
 		flags |= TH_PSH;
 	if ((c->flags & TF_ECN) != 0)
-		tos = ecn_bits(c, &flags, seq == c->snd_nxt && got != 0);
+		tos |= ecn_bits(c, &flags, seq == c->snd_nxt && got != 0);
 	h[13] |= flags;
 	if (got > c->mss) {
 		f.p->flags |= PKT_TX_TSO;

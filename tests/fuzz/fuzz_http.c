@@ -175,10 +175,6 @@ client_event(void *arg, struct conn *c, uint32_t events)
 	uint32_t n, len;
 
 	(void)arg;
-	if (events & CONN_GONE) {
-		talk.over = true;
-		return;
-	}
 	while ((n = conn_readable(c)) > 0) {
 		len = n;
 		if (len > ANSWER_MAX - talk.got)
@@ -186,6 +182,10 @@ client_event(void *arg, struct conn *c, uint32_t events)
 		conn_copy(client.net, c, 0, talk.answer + talk.got, len);
 		talk.got += len;
 		conn_consume(client.net, c, n);
+	}
+	if (events & CONN_GONE) {
+		talk.over = true;
+		return;
 	}
 	len = talk.piece ? talk.piece : 4096;
 	if (len > talk.size - talk.sent)
@@ -290,6 +290,7 @@ begin(void)
 	assert(*s != NULL);
 	svc.service = *s;
 	svc.conf = defaults((*s)->desc->opts);
+	set_string((void *)(uintptr_t)svc.conf, "root", "/");
 	svc.priv = calloc(1, (*s)->priv_size);
 	assert(svc.priv != NULL);
 	svc.counters = svc_counters;

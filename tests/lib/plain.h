@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../../secondary/net/base.h"
 #include "../../secondary/net/conn.h"
 #include "../../secondary/net/net.h"
 #include "../../secondary/net/net_priv.h"
@@ -306,6 +307,8 @@ plain_count(struct plain *s)
 		plain_count_frame(&k,
 		    pkt_ref(s->env.base, s->net->held[i].p));
 	net_held(s->net, plain_count_frame, &k);
+	frag_held(s->net, plain_count_frame, &k);
+	udp_held(s->net, plain_count_frame, &k);
 	for (i = 0; i < PLAIN_FRAMES && k.why == NULL; i++)
 		if (k.frame[i] == 0)
 			k.why = "a frame is lost";

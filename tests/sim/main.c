@@ -73,6 +73,23 @@ seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* What the hosts counted, for the one seed that was asked for. */
+static void
+print_counters(const struct world *w)
+{
+	uint32_t i, c;
+
+	for (i = 0; i < w->nhosts; i++) {
+		printf("host %u:", i);
+		for (c = 0; c < CNT_MAX; c++)
+			if (w->host[i].counters[c] != 0)
+				printf(" %s %llu", counter_names[c],
+				    (unsigned long long)
+				    w->host[i].counters[c]);
+		printf("\n");
+	}
+}
+
 /* Run one seed; true: it passed. */
 static bool
 run_seed(const struct options *o, struct world *w, uint64_t seed)
@@ -100,6 +117,8 @@ run_seed(const struct options *o, struct world *w, uint64_t seed)
 		    (unsigned long long)w->deaths,
 		    (double)w->now / SEC - 1000, seconds() - t0);
 	}
+	if (o->verbose && o->from == o->to)
+		print_counters(w);
 	fflush(stdout);
 	return err == 0;
 }

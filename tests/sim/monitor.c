@@ -41,6 +41,7 @@ struct flow {
 	uint32_t inc;
 	uint32_t next;
 	const struct plan *plan;
+	bool vague;		/* a cookie's numbers and others are about */
 	struct half half[2];
 };
 
@@ -182,7 +183,8 @@ create(struct world *w, const struct seg *s)
 
 /* A SYN begins an incarnation, or is the one we know. */
 static struct flow *
-note_syn(struct world *w, const struct seg *s, uint32_t *from)
+note_syn(struct world *w, const struct wire *wf, const struct seg *s,
+    uint32_t *from)
 {
 	struct flow *f = find(w, s, from);
 	struct half *h;
@@ -205,11 +207,15 @@ note_syn(struct world *w, const struct seg *s, uint32_t *from)
 	if (!(s->flags & ACK)) {
 		SIM_CHECK(w, *from == 0, "SYN from a listener");
 		memset(f->half, 0, sizeof(f->half));
+		f->vague = false;
 		f->inc++;
 		f->plan = app_find(w, s->saddr, (uint16_t)s->sport, s->daddr);
 		SIM_CHECK(w, f->plan != NULL, "SYN of no plan, port %u",
 		    s->sport);
 	}
+	/* The server began anew; the client may believe either number. */
+	f->vague |= h->syn && w->host[wf->from].counters[
+	    CNT_tcp_cookies_sent] > 0;
 	memset(h, 0, sizeof(*h));
 	h->syn = true;
 	h->iss = s->seq;
@@ -308,7 +314,7 @@ check_ack(struct world *w, struct flow *f, uint32_t from,
 		slack = (1u << h->scale) - 1;
 	/* Behind the peer's FIN nothing comes for which it could matter. */
 	SIM_CHECK(w, !h->said || after(edge + slack, h->edge_said) >= 0 ||
-	    (peer->fin && after(s->ack, peer->fin_seq) > 0),
+	    s->flags & SYN || (peer->fin && after(s->ack, peer->fin_seq) > 0),
 	    "port %u takes its window back: %u after %u (scale %u)",
 	    s->sport, edge - peer->iss, h->edge_said - peer->iss, h->scale);
 	if (!h->said || after(edge, h->edge_said) > 0)
@@ -324,13 +330,15 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	struct flow *f;
 	struct half *h;
 
-	f = s->flags & SYN ? note_syn(w, s, &from) : find(w, s, &from);
+	f = s->flags & SYN ? note_syn(w, wf, s, &from) : find(w, s, &from);
 	if (f == NULL || !f->half[from].syn ||
 	    (s->flags & ACK && !f->half[!from].syn))
 		return;
 	wf->flow = (uint32_t)(f - w->flow);
 	wf->inc = f->inc;
 	h = &f->half[from];
+	if (f->vague)
+		return;
 	if (s->flags & RST) {
 		/* A cookie may open it once more, with a window of its own. */
 		h->said = false;

@@ -77,7 +77,7 @@ one_stream(struct world *w, uint64_t bytes)
 	for (i = 0; i < 2; i++) {
 		p->side[i].total = bytes;
 		p->side[i].write_max = 65536;
-		p->side[i].how = i ? HOW_MEM : HOW_WRITE;
+		p->side[i].how = HOW_WRITE;
 		p->side[i].reader = READ_ALL;
 		p->side[i].end_at = UINT64_MAX;
 	}
@@ -140,8 +140,8 @@ tiny(struct world *w)
 		s->small = 16;
 		s->chunks = 4;
 		s->chunk_size = 1024;
-		w->host[i].nframes = 32;
-		w->host[i].conf.rx_hold_max = 20;
+		w->host[i].nframes = 32 + w->nplans;
+		w->host[i].conf.rx_hold_max = w->host[i].nframes / 2;
 	}
 }
 
@@ -157,12 +157,19 @@ attack(struct world *w)
 static void
 crowd(struct world *w)
 {
-	uint32_t i;
+	uint32_t i, j;
 
 	for (i = 0; i < w->nhosts; i++) {
 		if (w->host[i].conf.shape.conns < 512)
 			w->host[i].conf.shape.conns = 512;
+		w->host[i].nframes = 1024;
+		w->host[i].conf.rx_hold_max = 512;
 	}
+	/* So many first segments must fit. */
+	for (i = 0; i < SIM_NODES; i++)
+		for (j = 0; j < SIM_NODES; j++)
+			if (w->link[i][j].kbps < 20000)
+				w->link[i][j].kbps = 0;
 	gen_plans(w, 400);
 	for (i = 0; i < w->nplans; i++)
 		w->plan[i].start_us %= SEC;

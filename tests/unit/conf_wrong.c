@@ -133,8 +133,8 @@ static const struct wrong wrongs[] = {
 	{ "name = \"..\";\n" PORTS WORKERS, { "name = \"..\": allowed" } },
 	{ NAME "memory = { ring = 1000; };\n" PORTS WORKERS,
 	  { "memory.ring = 1000: allowed a power of two" } },
-	{ NAME "memory = { chunk_size = 1000; };\n" PORTS WORKERS,
-	  { "memory.chunk_size = 1000: allowed a multiple of 64" } },
+	{ NAME "memory = { chunk_size = 1100; };\n" PORTS WORKERS,
+	  { "memory.chunk_size = 1100: allowed a multiple of 64" } },
 	{ NAME "memory = { buffers = 2048; };\nports = ( " TAP
 	  "descriptors = 1024; } );" WORKERS,
 	  { "memory.buffers = 2048: ", "allowed 3072 and more" } },

@@ -47,7 +47,7 @@ struct shared {
 struct client {
 	uint64_t target, sent, rcvd;
 	uint16_t port;		/* host order; 0: not open */
-	bool shut, torn, over;
+	bool shut, torn;
 	uint64_t torn_at;
 };
 
@@ -143,13 +143,6 @@ server_event(void *arg, struct conn *c, uint32_t events)
 /* ---- clients ---- */
 
 static void
-client_over(struct client *k)
-{
-	k->over = true;
-	k->port = 0;
-}
-
-static void
 client_read(struct conn *c, struct client *k)
 {
 	const uint8_t *p = NULL;
@@ -194,39 +187,55 @@ client_write(struct conn *c, struct client *k)
 	}
 }
 
+/* The peer said all it had. */
+static void
+client_end(struct client *k)
+{
+	if (k->rcvd != k->target)
+		BAD("port %u: end after %llu of %llu bytes", k->port,
+		    (unsigned long long)k->rcvd,
+		    (unsigned long long)k->target);
+	verdict.finished++;
+	k->port = 0;
+}
+
+static void
+client_gone(struct conn *c, struct client *k)
+{
+	if (conn_error(c) == 0) {
+		client_read(c, k);
+		client_end(k);
+		return;
+	}
+	if (!k->torn)
+		BAD("port %u: reset, and was not in hands: %d", k->port,
+		    conn_error(c));
+	verdict.resets++;
+	k->port = 0;
+}
+
 static void
 client_event(void *arg, struct conn *c, uint32_t events)
 {
-	struct client *k;
+	struct client *k = &clients[*(uint32_t *)conn_state(c)];
 
 	(void)arg;
-	k = &clients[*(uint32_t *)conn_state(c)];
 	if (events & CONN_GONE) {
-		if (conn_error(c) != 0 && !k->torn)
-			BAD("port %u: reset, and was not in hands: %d",
-			    k->port, conn_error(c));
-		if (conn_error(c) != 0)
-			verdict.resets++;
-		client_over(k);
+		client_gone(c, k);
 		return;
 	}
 	client_read(c, k);
 	client_write(c, k);
 	if (k->torn && now_us > k->torn_at + 3000000) {
 		conn_abort(client.net, c);
-		client_over(k);
+		k->port = 0;
 		return;
 	}
 	if (k->torn)
 		conn_timer(client.net, c, now_us + 500000);
 	if (conn_eof(c)) {
-		if (k->rcvd != k->target)
-			BAD("port %u: end after %llu of %llu bytes", k->port,
-			    (unsigned long long)k->rcvd,
-			    (unsigned long long)k->target);
-		verdict.finished++;
 		conn_close(client.net, c);
-		client_over(k);
+		client_end(k);
 	}
 }
 

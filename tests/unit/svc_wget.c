@@ -471,6 +471,31 @@ START_TEST(a_successor_goes_on_with_its_connections)
 }
 END_TEST
 
+START_TEST(rates_are_in_their_units)
+{
+	struct net *n = start(conf_new());
+	struct conn *c;
+	char body[1000];
+	uint32_t i;
+
+	memset(body, 'x', sizeof(body));
+	tick(n);
+	c = n->conns[0];
+	opened(n, c);
+	answer(n, c, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+	n->now += 1000;		/* 8 million bits in a millisecond */
+	for (i = 0; i < 1000; i++)
+		mock_input(n, c, body, sizeof(body));
+	mock_fin(n, c);
+	tick(n);
+	ck_assert_ptr_nonnull(strstr(n->report, "\"gbit_per_s\": 8.000,"));
+	ck_assert_ptr_nonnull(strstr(n->report,
+	    "\"requests_per_s\": 1000.000,"));
+	ck_assert_ptr_nonnull(strstr(n->log, "8.000 Gbit/s"));
+	mock_stop(n);
+}
+END_TEST
+
 START_TEST(without_ports_flows_wait_or_fail)
 {
 	struct wget_conf *conf = conf_new();
@@ -513,6 +538,7 @@ main(void)
 	tcase_add_test(tc, a_timed_run_ends_when_its_requests_do);
 	tcase_add_test(tc, uploads_send_their_whole_body);
 	tcase_add_test(tc, a_successor_goes_on_with_its_connections);
+	tcase_add_test(tc, rates_are_in_their_units);
 	tcase_add_test(tc, without_ports_flows_wait_or_fail);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

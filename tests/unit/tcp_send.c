@@ -467,6 +467,74 @@ START_TEST(many_pieces_fill_segments)
 }
 END_TEST
 
+/* One exchange: what came, what was sent, and the state behind it. */
+struct trace {
+	struct h_seg seg;
+	struct conn c;
+};
+
+/* Sixty exchanges with pieces of all lengths; pieces: in how many chunks the
+ * answer lies, which is what tells the two ways out apart. */
+static void
+exchanges(struct trace *t, bool all, uint32_t pieces)
+{
+	static uint8_t in[600], mem[600];
+	uint32_t i, k, len;
+
+	h_init(&h);
+	h_open(&h, all);
+	h_fill(mem, 0, sizeof(mem));
+	for (i = 0; i < 60; i++) {
+		h.now += 7 * MS * (i % 5 == 0 ? 100 : 1);
+		h.tsval += 7;
+		h.ngot = 0;
+		for (k = 0; k <= i % 3; k++)
+			h_data(&h, in, 1 + i * 9);
+		net_events(h.s.net, h.now, 64);
+		len = 2 + i * 8;
+		hands_set(h.s.net, conn_id(h.s.net, h.c));
+		if (pieces == 1) {
+			conn_write(h.s.net, h.c, mem, len);
+		} else {
+			conn_send_mem(h.s.net, h.c, mem, len / 2);
+			conn_send_mem(h.s.net, h.c, mem + len / 2,
+			    len - len / 2);
+		}
+		hands_clear(h.s.net);
+		h_run(&h);
+		t[i].seg = *h_expect(&h, TH_ACK);
+		t[i].c = *h.c;
+		h_expect_none(&h);
+		ck_assert_uint_eq(t[i].seg.s.len, len);
+		h.ack += len;
+	}
+	h_fini(&h);
+}
+
+/* The straight way out and the general one say the same, byte for byte, and
+ * leave the same state. */
+START_TEST(short_way_sends_the_same)
+{
+	static struct trace a[60], b[60];
+	uint32_t i;
+
+	exchanges(a, _i, 1);
+	exchanges(b, _i, 2);
+	for (i = 0; i < 60; i++) {
+		ck_assert_mem_eq(&a[i].seg, &b[i].seg, sizeof(a[i].seg));
+		ck_assert_uint_eq(a[i].c.flags, b[i].c.flags);
+		ck_assert_uint_eq(a[i].c.snd_nxt, b[i].c.snd_nxt);
+		ck_assert_uint_eq(a[i].c.rcv_adv, b[i].c.rcv_adv);
+		ck_assert_uint_eq(a[i].c.last_ack, b[i].c.last_ack);
+		ck_assert_uint_eq(a[i].c.cwnd, b[i].c.cwnd);
+		ck_assert_uint_eq(a[i].c.timer, b[i].c.timer);
+		ck_assert_uint_eq(a[i].c.t_rexmit, b[i].c.t_rexmit);
+		ck_assert_uint_eq(a[i].c.snd_time, b[i].c.snd_time);
+		ck_assert_uint_eq(a[i].c.rec.deadline, b[i].c.rec.deadline);
+	}
+}
+END_TEST
+
 /* ---- ECN, RFC 3168 ---- */
 
 START_TEST(ecn_is_agreed_marked_and_echoed)
@@ -536,6 +604,7 @@ suite(void)
 	tcase_add_test(t, chunk_waits_for_its_frame);
 	tcase_add_test(t, tso_sends_many_segments_in_a_frame);
 	tcase_add_test(t, many_pieces_fill_segments);
+	tcase_add_loop_test(t, short_way_sends_the_same, 0, 2);
 	tcase_add_test(t, ecn_is_agreed_marked_and_echoed);
 	tcase_add_test(t, ecn_can_be_off);
 	suite_add_tcase(s, t);

@@ -310,7 +310,7 @@ suite(void)
 
 	tcase_set_timeout(t, 300);
 	tcase_add_loop_test(t, streams_arrive_whole, 0,
-	    seeds != NULL ? atoi(seeds) : 4);
+	    seeds != NULL ? (int)strtol(seeds, NULL, 10) : 4);
 	suite_add_tcase(s, t);
 	return s;
 }

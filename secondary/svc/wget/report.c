@@ -40,6 +40,13 @@ rate(uint64_t count, uint64_t us)
 	return us == 0 ? 0 : count / us * giga + count % us * giga / us;
 }
 
+/* Gbit/s, in thousandths. */
+static uint64_t
+gbit(uint64_t bytes, uint64_t us)
+{
+	return rate(bytes * 8, us) / 1000000000;
+}
+
 /* Errors by name, those that occurred. */
 static void
 errors(struct fmt *f, const struct wget_sum *now, const struct wget_sum *old)
@@ -164,7 +171,7 @@ log_table(struct svc *s, uint64_t us, uint64_t incomplete)
 	fmt_str(&f, " requests/s, ");
 	fmt_fix(&f, rate(t->connected, us), 3, 0);
 	fmt_str(&f, " connections/s, ");
-	fmt_fix(&f, rate(t->bytes_in * 8, us) / 1000000, 3, 0);
+	fmt_fix(&f, gbit(t->bytes_in, us), 3, 0);
 	fmt_str(&f, " Gbit/s");
 	s->io->log(s->ioarg, fmt_end(&f));
 }
@@ -241,7 +248,7 @@ make_json(struct svc *s, uint64_t us, uint64_t incomplete)
 	json_milli(&f, "seconds", us / 1000);
 	json_milli(&f, "requests_per_s", rate(t->responses, us));
 	json_milli(&f, "connections_per_s", rate(t->connected, us));
-	json_milli(&f, "gbit_per_s", rate(t->bytes_in * 8, us) / 1000000);
+	json_milli(&f, "gbit_per_s", gbit(t->bytes_in, us));
 	json_u64(&f, "started", t->started);
 	json_u64(&f, "connected", t->connected);
 	json_u64(&f, "done", t->done);

@@ -1,0 +1,101 @@
+/*
+ * tcp_short: the straight way out: one short segment, alone in flight, as a
+ * request or an answer is. Everything else goes through tcp_out.c, which
+ * would send the same bytes; a test holds the two side by side.
+ */
+#include <string.h>
+
+#include "tcp_priv.h"
+
+/* What rules the straight way out. */
+#define NOT_SHORT	(TF_LOST | TF_RETX | TF_PROBE | TF_FIN | TF_CORK | \
+	TF_ECN | TF_ECE)
+
+/* Payload of the one segment, or 0: it is not that simple. */
+static uint32_t
+short_len(const struct net *n, const struct conn *c)
+{
+	uint64_t len = c->sq_len;
+
+	if (len == 0 || len > TCP_COPY || len > c->mss || len > c->snd_wnd ||
+	    c->snd_una != c->snd_nxt || c->ext != ARENA_NONE ||
+	    (c->flags & NOT_SHORT) != 0 || c->cwnd < c->mss ||
+	    c->sq_next != c->sq_head || c->sq_noff != 0 ||
+	    c->sq_head != c->sq_tail || pktq_full(&n->out))
+		return 0;
+	return (uint32_t)len;
+}
+
+/* tcp_out_window(), where the edge stays because little has come since it was
+ * announced. */
+static uint16_t
+short_window(struct net *n, struct conn *c)
+{
+	uint32_t cur = c->rcv_adv - c->rcv_nxt, s = rcv_scale(c), field;
+	uint32_t buf = (uint32_t)c->rcvbuf_kb << 10;
+
+	field = (cur + (1u << s) - 1) >> s;
+	if (c->rq_frames != 0 || field > UINT16_MAX || cur > buf ||
+	    buf - cur >= min_u32(buf / 2, c->mss))
+		return tcp_out_window(n, c);
+	c->rcv_adv = c->rcv_nxt + (field << s);
+	c->last_ack = c->rcv_nxt;
+	c->flags &= ~(TF_ACK_NOW | TF_DELACK);
+	return (uint16_t)field;
+}
+
+/* The header with its options; returns its length. */
+static uint32_t
+short_header(struct net *n, struct conn *c, uint8_t *h)
+{
+	uint32_t hlen = TCP_HLEN;
+
+	if ((c->flags & TF_TS) != 0) {
+		put_be32(h + 20, 0x0101080a);
+		put_be32(h + 24, tcp_now_ms(n) + c->ts_off);
+		put_be32(h + 28, c->ts_recent);
+		hlen += 12;
+	}
+	memcpy(h, &c->t.lport_be, 2);
+	memcpy(h + 2, &c->t.rport_be, 2);
+	put_be32(h + 4, c->snd_nxt);
+	put_be32(h + 8, c->rcv_nxt);
+	h[12] = (uint8_t)(hlen << 2);
+	h[13] = TH_ACK | TH_PSH;
+	put_be16(h + 14, short_window(n, c));
+	memset(h + 16, 0, 4);
+	return hlen;
+}
+
+bool
+tcp_short(struct net *n, struct conn *c)
+{
+	uint32_t len = short_len(n, c), hlen;
+	const struct chunk *k;
+	struct pkt *p;
+	uint8_t *h;
+
+	if (len == 0)
+		return false;
+	k = chunk_at(n, c->sq_head);
+	if (k->kind != CHUNK_DATA || (p = frame_get(n)) == NULL)
+		return false;
+	tcp_cc_idle(n, c);
+	h = pkt_data(p);
+	hlen = short_header(n, c, h);
+	memcpy(h + hlen, k->data + k->start, len);
+	p->len = hlen + len;
+	c->snd_time = (uint32_t)n->now;
+	c->snd_nxt += len;
+	c->sq_noff = len;
+	if (len < c->mss)
+		c->flags |= TF_SMALL;
+	else
+		c->flags &= ~TF_SMALL;
+	/* alone in flight: no loss probe, see probe_ok() */
+	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
+	net_count(n, CNT_tcp_bytes_out, len);
+	net_count(n, CNT_tcp_out, 1);
+	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
+	return true;
+}
