@@ -152,8 +152,11 @@ struct board_port {
 	uint32_t caps;		/* NET_CAP_* that the lane offers */
 	uint32_t naddrs;
 	struct board_addr addr[BOARD_ADDRS];
-	struct board_addr gateway; /* family 0: none */
+	struct board_addr gateway; /* IPv4; family 0: none */
+	struct board_addr gateway6; /* IPv6; family 0: none */
 	uint8_t rss_key[40];	/* Toeplitz key of this port */
+	uint16_t vlan;		/* tag of all frames; 0: none */
+	uint16_t pad[3];
 };
 
 /* What a dispatched port has seen. Writer: primary. */

@@ -17,7 +17,7 @@ _Static_assert(BOARD_GROUPS * OPT_LISTLEN >= BOARD_LISTENERS,
     "check_listeners() is needed");
 
 static const char *const top_keys[] = {
-	"memory", "tcp", "ports", "workers", NULL
+	"memory", "tcp", "ip", "ports", "workers", NULL
 };
 
 /* Tell what hinders libconfig: it reports a missing file without a reason. */
@@ -196,6 +196,8 @@ read_top(struct reader *r)
 	    &conf_memory_table, &c->memory, "memory", NULL);
 	opt_read(r, config_setting_get_member(root, "tcp"),
 	    &conf_tcp_table, &c->tcp, "tcp", NULL);
+	opt_read(r, config_setting_get_member(root, "ip"),
+	    &conf_ip_table, &c->ip, "ip", NULL);
 }
 
 static int

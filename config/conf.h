@@ -54,6 +54,12 @@ struct conf_tcp {
 	uint8_t pad;
 };
 
+/* ip = { ... } */
+struct conf_ip {
+	uint8_t reassembly;	/* put fragments together */
+	uint8_t pad[7];
+};
+
 /* ports = ( { ... } ) */
 struct conf_port {
 	char name[OPT_STRLEN];
@@ -61,16 +67,19 @@ struct conf_port {
 	char device[OPT_STRLEN]; /* tap: interface; pci: address; vdev */
 	char host[OPT_STRLEN];	/* tap: address/prefix given to the kernel */
 	struct opt_list address; /* ours, address/prefix */
+	char host6[OPT_STRLEN];	/* the same, IPv6 */
 	char gateway[OPT_STRLEN];
+	char gateway6[OPT_STRLEN];
 	char peer[OPT_STRLEN];	/* wire: name of the other port */
 	int64_t queues;		/* 0: one per slot that serves the port */
 	int64_t mtu;
+	int64_t vlan;		/* tag of all frames; 0: none */
 	int64_t descriptors;	/* per queue */
 	int32_t lane;		/* enum conf_lane */
 	int32_t line;		/* where the entry stands in the file */
 	struct board_addr addrs[BOARD_ADDRS]; /* parsed from address */
 	uint32_t naddrs;
-	struct board_addr gw;	/* parsed; family 0: none */
+	struct board_addr gw, gw6; /* parsed; family 0: none */
 };
 
 /* workers = ( { ... } ) */
@@ -103,6 +112,7 @@ struct conf {
 	int64_t start_timeout_ms;
 	struct conf_memory memory;
 	struct conf_tcp tcp;
+	struct conf_ip ip;
 	struct conf_port ports[BOARD_PORTS];
 	uint32_t nports;
 	struct conf_worker workers[BOARD_GROUPS];

@@ -224,7 +224,7 @@ check_memory(struct reader *r, const config_setting_t *memory)
 	check_pow2(r, memory, "wire_ring", m->wire_ring);
 	if (m->chunk_size % 64 != 0)
 		group_fail(r, memory, "memory", "chunk_size",
-		    "allowed a multiple of 64, 512 to 65536");
+		    "allowed a multiple of 64, 1024 to 65536");
 	if (r->nerr > 0)
 		return;
 	for (i = 0; i < r->c->nworkers; i++) {

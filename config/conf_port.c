@@ -8,6 +8,7 @@
 
 #define TAP_QUEUES	4	/* the PMD's limit: 8 descriptors per message */
 #define L2_ROOM		18	/* Ethernet header with one VLAN tag */
+#define MTU6_MIN	1280	/* RFC 8200 (5) */
 
 static int
 is_pow2(int64_t n)
@@ -15,11 +16,17 @@ is_pow2(int64_t n)
 	return n > 0 && (n & (n - 1)) == 0;
 }
 
-/* An address that a host can have. */
+/* An address that a host can have: no group, no loopback, none that stands
+ * for an address of IPv4. */
 static int
-is_unicast4(const struct board_addr *a)
+is_unicast(const struct board_addr *a)
 {
-	return a->addr[0] != 0 && a->addr[0] != 127 && a->addr[0] < 224;
+	static const uint8_t zero[16];
+
+	if (a->family == 4)
+		return a->addr[0] != 0 && a->addr[0] != 127 &&
+		    a->addr[0] < 224;
+	return a->addr[0] != 0xff && memcmp(a->addr, zero, 10) != 0;
 }
 
 static void
@@ -36,12 +43,9 @@ check_address(struct reader *r, const config_setting_t *list, uint32_t i,
 		    "address/prefix, as \"10.77.0.2/24\"", s);
 		return;
 	}
-	if (a->family == 6) {
-		entry_fail(r, list, i, "address",
-		    "\"%s\": IPv6 is not served yet", s);
-		return;
-	}
-	if (!is_unicast4(a)) {
+	if (a->family == 6 && p->mtu < MTU6_MIN)
+		entry_fail(r, list, i, "mtu", "IPv6 needs %d", MTU6_MIN);
+	if (!is_unicast(a)) {
 		entry_fail(r, list, i, "address",
 		    "\"%s\": not an address that a host can have", s);
 		return;
@@ -86,37 +90,68 @@ is_ours(const struct conf_port *p, const struct board_addr *a)
 	return 0;
 }
 
+/* A router of one family; key: its option, text: what it says. */
 static void
-check_gateway(struct reader *r, const config_setting_t *list, uint32_t i)
+check_router(struct reader *r, const config_setting_t *list, uint32_t i,
+    const char *key, struct board_addr *gw)
 {
 	struct conf_port *p = &r->c->ports[i];
-	uint32_t k;
+	int six = gw == &p->gw6;
+	const char *text = six ? p->gateway6 : p->gateway;
+	uint32_t k, n = 0;
 
-	if (p->gateway[0] == '\0')
+	if (text[0] == '\0')
 		return;
-	if (addr_parse(p->gateway, 0, &p->gw) < 0 || p->gw.family != 4) {
-		memset(&p->gw, 0, sizeof(p->gw));
-		entry_fail(r, list, i, "gateway",
-		    "allowed an address, as \"10.77.0.1\"");
-		return;
-	}
-	if (is_ours(p, &p->gw)) {
-		entry_fail(r, list, i, "gateway", "it is our own address");
+	if (addr_parse(text, 0, gw) < 0 || gw->family != (six ? 6 : 4) ||
+	    !is_unicast(gw)) {
+		memset(gw, 0, sizeof(*gw));
+		entry_fail(r, list, i, key, "allowed an address, as \"%s\"",
+		    six ? "fd77::1" : "10.77.0.1");
 		return;
 	}
-	for (k = 0; k < p->naddrs; k++)
-		if (addr_within(&p->addrs[k], &p->gw))
+	if (is_ours(p, gw)) {
+		entry_fail(r, list, i, key, "it is our own address");
+		return;
+	}
+	for (k = 0; k < p->naddrs; k++) {
+		n += p->addrs[k].family == gw->family;
+		/* fe80::/10 is on every link that has IPv6 at all */
+		if (addr_within(&p->addrs[k], gw) || (six &&
+		    p->addrs[k].family == 6 && gw->addr[0] == 0xfe &&
+		    (gw->addr[1] & 0xc0) == 0x80))
 			return;
-	if (p->naddrs > 0)
-		entry_fail(r, list, i, "gateway",
+	}
+	if (n > 0 || six)
+		entry_fail(r, list, i, key,
 		    "in none of the networks of this port's addresses");
+}
+
+/* The kernel's address on a tap, of one family. */
+static void
+check_host(struct reader *r, const config_setting_t *list, uint32_t i,
+    const char *key, int six)
+{
+	struct conf_port *p = &r->c->ports[i];
+	const char *text = six ? p->host6 : p->host;
+	struct board_addr host;
+
+	if (text[0] == '\0')
+		return;
+	if (p->type != PORT_TAP)
+		entry_fail(r, list, i, key, "only for type \"tap\"");
+	else if (addr_parse(text, 1, &host) < 0 ||
+	    host.family != (six ? 6 : 4))
+		entry_fail(r, list, i, key, "allowed address/prefix, as "
+		    "\"%s\"", six ? "fd77::1/64" : "10.77.0.1/24");
+	else if (is_ours(p, &host))
+		entry_fail(r, list, i, key,
+		    "one of our addresses; the kernel needs its own");
 }
 
 static void
 check_tap(struct reader *r, const config_setting_t *list, uint32_t i)
 {
 	struct conf_port *p = &r->c->ports[i];
-	struct board_addr host;
 
 	if (p->device[0] == '\0' || strlen(p->device) >= IF_NAMESIZE ||
 	    strpbrk(p->device, "/ \t%:,=") != NULL)
@@ -125,14 +160,6 @@ check_tap(struct reader *r, const config_setting_t *list, uint32_t i)
 	if (p->queues > TAP_QUEUES)
 		entry_fail(r, list, i, "queues", "allowed 0 to %d",
 		    TAP_QUEUES);
-	if (p->host[0] == '\0')
-		return;
-	if (addr_parse(p->host, 1, &host) < 0 || host.family != 4)
-		entry_fail(r, list, i, "host",
-		    "allowed address/prefix, as \"10.77.0.1/24\"");
-	else if (is_ours(p, &host))
-		entry_fail(r, list, i, "host",
-		    "one of our addresses; the kernel needs its own");
 }
 
 static void
@@ -193,8 +220,8 @@ check_device(struct reader *r, const config_setting_t *list, uint32_t i)
 	case PORT_TYPES:
 		break;
 	}
-	if (p->type != PORT_TAP && p->host[0] != '\0')
-		entry_fail(r, list, i, "host", "only for type \"tap\"");
+	check_host(r, list, i, "host", 0);
+	check_host(r, list, i, "host6", 1);
 	if (p->type != PORT_WIRE && p->peer[0] != '\0')
 		entry_fail(r, list, i, "peer", "only for type \"wire\"");
 	for (j = 0; j < i; j++)
@@ -218,7 +245,8 @@ check_ports(struct reader *r, const config_setting_t *list)
 				entry_fail(r, list, i, "name",
 				    "ports[%u] has it too", j);
 		check_addresses(r, list, i);
-		check_gateway(r, list, i);
+		check_router(r, list, i, "gateway", &r->c->ports[i].gw);
+		check_router(r, list, i, "gateway6", &r->c->ports[i].gw6);
 		check_device(r, list, i);
 		if (!is_pow2(p->descriptors))
 			entry_fail(r, list, i, "descriptors",

@@ -30,7 +30,7 @@ struct conf_top {
 };
 
 extern const struct optgroup conf_top_table, conf_memory_table;
-extern const struct optgroup conf_tcp_table, conf_port_table;
+extern const struct optgroup conf_tcp_table, conf_ip_table, conf_port_table;
 extern const struct optgroup conf_worker_table;
 
 /* Add "FILE:LINE: text" to the errors; s: the setting that is wrong, or NULL

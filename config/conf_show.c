@@ -160,6 +160,8 @@ conf_each(const struct conf *c, item_fn fn, void *arg)
 	each_of(&it, fn, arg);
 	it = (struct conf_item){ "tcp", &conf_tcp_table, NULL, &c->tcp };
 	each_of(&it, fn, arg);
+	it = (struct conf_item){ "ip", &conf_ip_table, NULL, &c->ip };
+	each_of(&it, fn, arg);
 	for (i = 0; i < c->nports; i++) {
 		it.table = &conf_port_table;
 		it.base = &c->ports[i];

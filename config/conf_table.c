@@ -106,6 +106,16 @@ const struct optgroup conf_tcp_table = {
 	"tcp", "Settings of the TCP stack.", sizeof(struct conf_tcp), tcp_opts
 };
 
+static const struct opt ip_opts[] = {
+	{ "reassembly", OPT_BOOL, offsetof(struct conf_ip, reassembly), 1,
+	  .help = "Put fragments together; false: they are dropped." },
+	OPT_END
+};
+
+const struct optgroup conf_ip_table = {
+	"ip", "Settings of IPv4 and IPv6.", sizeof(struct conf_ip), ip_opts
+};
+
 #define P(m)	offsetof(struct conf_port, m)
 static const struct opt port_opts[] = {
 	{ "name", OPT_STRING, P(name), .max = BOARD_NAME - 1,
@@ -116,16 +126,22 @@ static const struct opt port_opts[] = {
 	  .help = "tap: interface; pci: address; vdev: DPDK's string." },
 	{ "host", OPT_STRING, P(host),
 	  .help = "tap: the kernel's own address/prefix on the interface." },
+	{ "host6", OPT_STRING, P(host6),
+	  .help = "tap: the same for IPv6." },
 	{ "address", OPT_STRINGS, P(address),
 	  .help = "Our addresses, each address/prefix; required." },
 	{ "gateway", OPT_STRING, P(gateway),
 	  .help = "Router towards all other networks; empty: none." },
+	{ "gateway6", OPT_STRING, P(gateway6),
+	  .help = "The same for IPv6; may be link-local." },
 	{ "peer", OPT_STRING, P(peer),
 	  .help = "wire: name of the port at the other end." },
 	{ "queues", OPT_INT, P(queues), 0, 0, BOARD_SLOTS,
 	  .help = "Queue pairs, a tap has at most 4; 0: one per slot." },
 	{ "mtu", OPT_INT, P(mtu), 1500, 576, 9600, .unit = "bytes",
-	  .help = "Largest IP packet." },
+	  .help = "Largest IP packet; IPv6 needs 1280." },
+	{ "vlan", OPT_INT, P(vlan), 0, 0, 4094,
+	  .help = "VLAN that all frames are tagged with; 0: no tags." },
 	{ "descriptors", OPT_INT, P(descriptors), 512, 64, 8192,
 	  .help = "Frames in each queue of the device; a power of two." },
 	{ "lane", OPT_ENUM, P(lane), 0, .words = lanes,
@@ -170,5 +186,5 @@ const struct optgroup conf_worker_table = {
 
 const struct optgroup *const conf_tables[] = {
 	&conf_top_table, &conf_memory_table, &conf_tcp_table,
-	&conf_port_table, &conf_worker_table, NULL
+	&conf_ip_table, &conf_port_table, &conf_worker_table, NULL
 };

@@ -41,6 +41,8 @@ fill_port(struct primary *p, uint32_t i, const uint8_t key[40])
 	b->naddrs = c->naddrs;
 	memcpy(b->addr, c->addrs, sizeof(b->addr));
 	b->gateway = c->gw;
+	b->gateway6 = c->gw6;
+	b->vlan = (uint16_t)c->vlan;
 	memcpy(b->rss_key, key, sizeof(b->rss_key));
 	if (c->type == PORT_WIRE)
 		b->wire_peer = port_named(p->conf, c->peer);

@@ -130,30 +130,35 @@ link_alias(uint32_t ifindex, char alias[ALIAS_LEN])
 	nl_talk(link_request(buf, RTM_GETLINK, ifindex), copy_alias, alias);
 }
 
-/* Give the interface an address in "address/prefix" form; IPv4. */
+/* Give the interface an address in "address/prefix" form. */
 static int
 addr_add(uint32_t ifindex, const char *text)
 {
-	char buf[512], host[INET_ADDRSTRLEN];
+	char buf[512], host[INET6_ADDRSTRLEN];
 	const char *slash = strchr(text, '/');
-	struct in_addr a;
+	int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+	struct in6_addr a;	/* or an in_addr, at its begin */
+	size_t len = family == AF_INET6 ? 16 : 4;
 	struct nlmsghdr *nlh;
 	struct ifaddrmsg *ifa;
 
 	if (slash == NULL || (size_t)(slash - text) >= sizeof(host))
 		return -EINVAL;
 	strlcpy(host, text, (size_t)(slash - text) + 1);
-	if (inet_pton(AF_INET, host, &a) != 1)
+	if (inet_pton(family, host, &a) != 1)
 		return -EINVAL;
 	nlh = mnl_nlmsg_put_header(buf);
 	nlh->nlmsg_type = RTM_NEWADDR;
 	nlh->nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
-	ifa->ifa_family = AF_INET;
+	ifa->ifa_family = (uint8_t)family;
+	/* nobody but us is there, and we wait for no detection of doubles */
+	if (family == AF_INET6)
+		ifa->ifa_flags = IFA_F_NODAD;
 	ifa->ifa_prefixlen = (uint8_t)strtoul(slash + 1, NULL, 10);
 	ifa->ifa_index = ifindex;
-	mnl_attr_put_u32(nlh, IFA_LOCAL, a.s_addr);
-	mnl_attr_put_u32(nlh, IFA_ADDRESS, a.s_addr);
+	mnl_attr_put(nlh, IFA_LOCAL, len, &a);
+	mnl_attr_put(nlh, IFA_ADDRESS, len, &a);
 	return nl_talk(nlh, NULL, NULL);
 }
 
@@ -251,7 +256,8 @@ int
 tap_host(struct primary *p, uint32_t i)
 {
 	const struct conf_port *c = &p->conf->ports[i];
-	uint32_t ifindex = if_nametoindex(c->device);
+	const char *const host[2] = { c->host, c->host6 };
+	uint32_t ifindex = if_nametoindex(c->device), k;
 	int err;
 
 	if (ifindex == 0)
@@ -261,12 +267,15 @@ tap_host(struct primary *p, uint32_t i)
 	if (err < 0)
 		return primary_fail(p, err, "port %s: cannot set interface %s "
 		    "up: %s", c->name, c->device, strerror(-err));
-	if (c->host[0] == '\0')
-		return 0;
-	err = addr_add(ifindex, c->host);
-	if (err < 0)
-		return primary_fail(p, err, "port %s: cannot give %s to %s: %s",
-		    c->name, c->host, c->device, strerror(-err));
+	for (k = 0; k < 2; k++) {
+		if (host[k][0] == '\0')
+			continue;
+		err = addr_add(ifindex, host[k]);
+		if (err < 0)
+			return primary_fail(p, err, "port %s: cannot give %s "
+			    "to %s: %s", c->name, host[k], c->device,
+			    strerror(-err));
+	}
 	return 0;
 }
 

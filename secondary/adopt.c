@@ -267,7 +267,6 @@ adopt(struct io *io, const struct seat_args *a,
 	int err = 0;
 
 	again = before->pid != 0 || atomic_load(&io->slot->super.dead_pid) != 0;
-	atomic_fetch_add(&io->slot->worker.epoch, 1);
 	seat_phase(io, a, PHASE_WAITING);
 	if (again)
 		err = wait_fenced(io, before);

@@ -302,6 +302,10 @@ sign_in(struct io *io, struct seat_before *before)
 
 	before->pid = atomic_load(&w->pid);
 	before->pid_start = atomic_load(&w->pid_start);
+	/* before the pid: who reads that it is ours reads no word of the
+	 * process before us */
+	atomic_store(&w->phase, PHASE_ATTACHING);
+	atomic_fetch_add(&w->epoch, 1);
 	atomic_store(&w->asleep, 0);
 	atomic_store(&w->cpu, io->cpu);
 	atomic_store(&w->heartbeat_us, board_mono_us());

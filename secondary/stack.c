@@ -34,7 +34,22 @@ stack_ports(struct io *io, struct net_conf *c)
 			p->naddrs = NET_ADDRS;
 		memcpy(p->addr, bp->addr, p->naddrs * sizeof(p->addr[0]));
 		p->gateway = bp->gateway;
+		p->gateway6 = bp->gateway6;
+		p->vlan = bp->vlan;
+		/* at a wire's other end is one of our own */
+		p->nodad = bp->type == PORT_WIRE;
 	}
+}
+
+/* Slots of our group. */
+static uint32_t
+group_count(const struct io *io)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < io->board->head.nslots && i < BOARD_SLOTS; i++)
+		n += io->board->slot[i].fixed.group == io->group;
+	return n;
 }
 
 void
@@ -65,6 +80,10 @@ stack_conf(struct io *io, struct net_conf *c, const uint8_t secret[NET_SECRET])
 	c->ecn = t->ecn;
 	c->client_lo = io->board->group[io->group].client_lo;
 	c->client_hi = io->board->group[io->group].client_hi;
+	c->reassembly = io->conf->ip.reassembly;
+	/* as steering deals the ports out to the group's slots */
+	c->udp_step = (uint16_t)group_count(io);
+	c->udp_at = io->slot->fixed.index;
 	c->rx_hold_max = io->slot->fixed.npkts / RX_SHARE;
 }
 
@@ -87,6 +106,7 @@ stack_env(struct io *io, struct net_env *env)
 		.arg = io,
 		.owns = lanes_own,
 		.learned = lanes_learned,
+		.elsewhere = lanes_elsewhere,
 	};
 }
 
@@ -100,17 +120,6 @@ find_service(const char *name)
 			return services[i];
 	}
 	return NULL;
-}
-
-/* Slots of our group. */
-static uint32_t
-group_count(const struct io *io)
-{
-	uint32_t i, n = 0;
-
-	for (i = 0; i < io->board->head.nslots && i < BOARD_SLOTS; i++)
-		n += io->board->slot[i].fixed.group == io->group;
-	return n;
 }
 
 static int

@@ -95,6 +95,10 @@ bench: deps
 	@BUILD=$(BUILD) tools/bench/run ONLY="$(ONLY)" RECORD="$(RECORD)"
 
 # ---- installation ----------------------------------------------------------
+# headers that a program or a service of one's own includes
+PUBLIC_H = $(filter-out %_priv.h %/base.h,$(wildcard common/*.h \
+	  secondary/net/*.h secondary/loop/*.h secondary/svc/*.h))
+
 install: progs
 	install -d $(DESTDIR)$(prefix)/bin $(DESTDIR)$(prefix)/lib/pkgconfig \
 	    $(DESTDIR)$(prefix)/include/starfish \
@@ -103,14 +107,14 @@ install: progs
 	install -m 755 $(BINS) $(DESTDIR)$(prefix)/bin/
 	install -m 644 $(LIBNET) $(BUILD)/lib/libstarfish.a \
 	    $(DESTDIR)$(prefix)/lib/
-	for d in common secondary/net secondary/svc; do \
-	    install -d $(DESTDIR)$(prefix)/include/starfish/$$d && \
-	    install -m 644 $$d/*.h $(DESTDIR)$(prefix)/include/starfish/$$d/ \
+	for h in $(PUBLIC_H); do \
+	    install -D -m 644 $$h $(DESTDIR)$(prefix)/include/starfish/$$h \
 	    || exit 1; done
 	install -m 644 common/counters.def \
 	    $(DESTDIR)$(prefix)/include/starfish/common/
 	cp -R config/*.conf config/www $(DESTDIR)$(prefix)/share/starfish/
-	install -m 644 README.md LICENSE $(DESTDIR)$(prefix)/share/doc/starfish/
+	install -m 644 README.md ARCHITECTURE.md HACKING.md CHANGELOG.md \
+	    LICENSE docs/*.md $(DESTDIR)$(prefix)/share/doc/starfish/
 	sed -e 's|@prefix@|$(prefix)|; s|@version@|$(VERSION)|' \
 	    tools/starfish.pc.in \
 	    > $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc

@@ -127,6 +127,9 @@ void	lanes_held(struct io *io, void (*fn)(void *arg, uint32_t ref),
 /* net_env.learned: tell the other slots on the frame's port. */
 void	lanes_learned(void *arg, const struct pkt *p);
 
+/* net_env.elsewhere: hand a frame to the slot that owns its flow. */
+bool	lanes_elsewhere(void *arg, struct pkt *p);
+
 /* net_env.owns: whether we get what is sent to this client port. */
 int	lanes_own(void *arg, uint32_t port, const struct net_addr *local,
 	    const struct net_addr *remote);

@@ -323,6 +323,21 @@ lanes_learned(void *arg, const struct pkt *p)
 	}
 }
 
+bool
+lanes_elsewhere(void *arg, struct pkt *p)
+{
+	struct io *io = arg;
+	uint32_t owner;
+
+	if (!io->shared[p->port])
+		return false;
+	owner = steer_owner(io->steer[p->port], p);
+	if (owner == io->me || owner == BOARD_NONE)
+		return false;
+	hand_off(io, owner, p);
+	return true;
+}
+
 int
 lanes_own(void *arg, uint32_t port, const struct net_addr *local,
     const struct net_addr *remote)

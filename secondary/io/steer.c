@@ -8,6 +8,9 @@
 #define ETHERTYPE_IP6	0x86ddu
 #define IP4_MIN		20u
 #define IP6_LEN		40u
+#define VLAN_LEN	4u
+#define ETHERTYPE_VLAN	0x8100u
+#define EXT_MAX		6u	/* as the stack walks them */
 #define ICMP_LEN	8u	/* header before the quoted packet */
 
 /* A flow as the receiver sees it: where its parts lie. */
@@ -74,6 +77,23 @@ enter(struct steer *s, uint32_t lo, uint32_t hi, uint32_t group)
 	}
 }
 
+/* The slots of each group, by their index in it. */
+static void
+enter_slots(struct steer *s, const struct board *b)
+{
+	const struct slot_fixed *f;
+	uint32_t i;
+
+	memset(s->nslots, 0, sizeof(s->nslots));
+	for (i = 0; i < b->head.nslots && i < BOARD_SLOTS; i++) {
+		f = &b->slot[i].fixed;
+		if (f->group >= BOARD_GROUPS || f->index >= BOARD_SLOTS)
+			continue;
+		s->slot[f->group][f->index] = (uint8_t)i;
+		s->nslots[f->group]++;
+	}
+}
+
 void
 steer_init(struct steer *s, const struct board *b, uint32_t port)
 {
@@ -85,6 +105,7 @@ steer_init(struct steer *s, const struct board *b, uint32_t port)
 	s->port = port;
 	toeplitz_init(&s->key, b->port[port].rss_key);
 	memset(s->tcp, BOARD_NONE, sizeof(s->tcp));
+	enter_slots(s, b);
 	for (i = 0; i < b->head.nlisteners; i++) {
 		l = &b->listener[i];
 		if (l->proto == IPPROTO_TCP && l->group < b->head.ngroups &&
@@ -137,6 +158,28 @@ flow_group(const struct steer *s, const struct flow *f)
 }
 
 /*
+ * Walk over the extension headers of an IPv6 packet of n bytes. Returns where
+ * the upper layer begins, 0: a fragment, or malformed; *proto is its number.
+ */
+static uint32_t
+ip6_upper(const uint8_t *ip, uint32_t n, uint8_t *proto)
+{
+	uint32_t at = IP6_LEN, k;
+
+	*proto = ip[6];
+	for (k = 0; k < EXT_MAX; k++) {
+		if (*proto != IPPROTO_HOPOPTS && *proto != IPPROTO_ROUTING &&
+		    *proto != IPPROTO_DSTOPTS)
+			break;
+		if (n < at + 8)
+			return 0;
+		*proto = ip[at];
+		at += (ip[at + 1] + 1u) * 8;
+	}
+	return at;
+}
+
+/*
  * The flow an IP packet of n bytes belongs to. quoted: it is one of ours that
  * an ICMP error sends back, so source is local. Returns the bytes of its
  * network header, 0 when it has no ports to go by; f->proto is set then too
@@ -158,9 +201,10 @@ ip_flow(struct flow *f, const uint8_t *ip, uint32_t n, int quoted)
 		src = ip + 12;
 		dst = ip + 16;
 	} else if (n >= IP6_LEN && ip[0] >> 4 == 6) {
-		hl = IP6_LEN;
 		f->family = 6;
-		f->proto = ip[6];
+		hl = ip6_upper(ip, n, &f->proto);
+		if (hl == 0)
+			return 0;
 		src = ip + 8;
 		dst = ip + 24;
 	} else {
@@ -174,6 +218,20 @@ ip_flow(struct flow *f, const uint8_t *ip, uint32_t n, int quoted)
 	f->lport = quoted ? l4 : l4 + 2;
 	f->rport = quoted ? l4 + 2 : l4;
 	return hl;
+}
+
+/* The slot that a UDP port of a group's clients was dealt to; BOARD_NONE: it
+ * is none of theirs, the flow's hash decides. */
+static uint32_t
+udp_owner(const struct steer *s, const struct flow *f, uint32_t group)
+{
+	const struct board_group *g = &s->board->group[group];
+	uint32_t port = get_be16(f->lport), n = s->nslots[group];
+
+	if (f->proto != IPPROTO_UDP || n == 0 || g->client_lo == 0 ||
+	    port < g->client_lo || port > g->client_hi)
+		return BOARD_NONE;
+	return s->slot[group][(port - g->client_lo) % n];
 }
 
 /* Whether an ICMP or ICMPv6 message quotes a packet. */
@@ -190,16 +248,21 @@ uint32_t
 steer_owner(const struct steer *s, struct pkt *p)
 {
 	const uint8_t *d = pkt_data(p), *ip = d + ETHER_LEN;
-	uint32_t n, hl, group;
+	uint32_t n, hl, group, l2 = ETHER_LEN, owner;
 	struct flow f;
 	int quoted = 0;
 
 	if (p->len < ETHER_LEN + IP4_MIN)
 		return BOARD_NONE;
 	n = get_be16(d + 12);
+	if (n == ETHERTYPE_VLAN) {
+		l2 += VLAN_LEN;
+		ip += VLAN_LEN;
+		n = get_be16(d + 16);
+	}
 	if (n != ETHERTYPE_IP4 && n != ETHERTYPE_IP6)
 		return BOARD_NONE;
-	n = p->len - ETHER_LEN;
+	n = p->len - l2;
 	hl = ip_flow(&f, ip, n, 0);
 	if (hl == 0)
 		return BOARD_NONE;
@@ -214,9 +277,13 @@ steer_owner(const struct steer *s, struct pkt *p)
 	group = flow_group(s, &f);
 	if (group >= BOARD_GROUPS)
 		return BOARD_NONE;
+	owner = udp_owner(s, &f, group);
+	if (owner != BOARD_NONE)
+		return owner;
 	if (quoted)
 		return bucket_owner(s, group, flow_hash(s, &f));
-	if (!(p->flags & PKT_RX_HASH)) {
+	/* a NIC does not look behind extension headers */
+	if (!(p->flags & PKT_RX_HASH) || (f.family == 6 && hl != IP6_LEN)) {
 		p->hash = flow_hash(s, &f);
 		p->flags |= PKT_RX_HASH;
 	}

@@ -21,6 +21,9 @@ struct steer {
 	const struct board *board;
 	uint32_t port;		/* index on the board */
 	struct toeplitz key;
+	/* a UDP port of a group's clients is dealt to one of its slots */
+	uint8_t nslots[BOARD_GROUPS];
+	uint8_t slot[BOARD_GROUPS][BOARD_SLOTS]; /* by index in the group */
 	uint8_t tcp[65536];	/* group of a local TCP port; STEER_LOOK;
 				   BOARD_NONE */
 };

@@ -156,6 +156,9 @@ conn_want_room(struct net *n, struct conn *c, uint32_t room)
 		return;
 	}
 	c->flags |= TF_WANT;
+	/* a cork holds nothing back now */
+	if ((c->flags & TF_CORK) != 0 && c->sq_len != 0)
+		tcp_want_output(n, c);
 	/* without chunks, room alone does not help: see nochunk_due() */
 	if ((c->flags & TF_NOCHUNK) == 0)
 		tcp_room(n, c);

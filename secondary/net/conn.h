@@ -117,7 +117,8 @@ void	conn_abort(struct net *n, struct conn *c);
  * -ECONNREFUSED, -EHOSTUNREACH. */
 int	conn_error(const struct conn *c);
 
-/* TCP_NODELAY, TCP_CORK. */
+/* TCP_NODELAY, TCP_CORK. A cork holds nothing back while conn_want_room()
+ * waits. */
 void	conn_nodelay(struct conn *c, bool on);
 void	conn_cork(struct net *n, struct conn *c, bool on);
 

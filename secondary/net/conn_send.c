@@ -155,8 +155,12 @@ conn_commit(struct net *n, struct conn *c, uint32_t len)
 {
 	struct chunk *k;
 
-	if (len == 0)
+	if (len == 0) {
+		/* an idle connection holds no memory */
+		if (c->sq_len == 0 && c->sq_tail != ARENA_NONE)
+			tcp_sq_trim(n, c, 0);
 		return;
+	}
 	k = chunk_at(n, c->sq_tail);
 	assert(k->start + k->len + len <= chunk_room(n, c->sq_tail));
 	k->len += len;

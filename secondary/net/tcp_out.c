@@ -117,6 +117,15 @@ resend_lost(struct net *n, struct conn *c, struct tcp_ext *x,
 
 /* ---- what is new ---- */
 
+/* Held back until there is a full segment, or the cork is taken off. Not
+ * while the service waits for room or chunks: what is held may be all that
+ * could make some. */
+static bool
+corked(const struct conn *c)
+{
+	return (c->flags & (TF_CORK | TF_WANT | TF_NOCHUNK)) == TF_CORK;
+}
+
 /*
  * May a segment of len bytes, less than a full one, go? all: it is all that is
  * queued. RFC 9293 §3.8.6.2.1 (sender's silly window) and §3.7.4 (Nagle, in
@@ -128,12 +137,12 @@ short_ok(const struct conn *c, uint32_t len, bool all)
 	if (all) {
 		if (fin_due(c))
 			return true;
-		if ((c->flags & TF_CORK) == 0 && (tcp_flight(c) == 0 ||
+		if (!corked(c) && (tcp_flight(c) == 0 ||
 		    (c->flags & (TF_NODELAY | TF_SMALL)) != TF_SMALL))
 			return true;
 	}
 	/* half of the largest window it ever offered */
-	return (c->flags & TF_CORK) == 0 &&
+	return !corked(c) &&
 	    2 * (uint64_t)len >= (uint64_t)c->max_wnd << snd_scale(c);
 }
 

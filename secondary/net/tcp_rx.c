@@ -12,7 +12,7 @@
 
 /* An ACK is owed when more than one full segment came (RFC 9293 §3.8.6.3);
  * the peer's are taken to be no larger than Ethernet's. */
-#define ACK_EVERY	1448u
+#define ACK_EVERY	1460u
 
 /* Charged for a frame that a queue holds: its buffer. */
 #define FRAME_BYTES	2048u

@@ -79,6 +79,13 @@ value(struct http_slice *s, struct http_slice *v)
 	return true;
 }
 
+/* Whether t is this word, in any letter case. */
+static bool
+same(const struct http_slice *t, const char *word)
+{
+	return strlen(word) == t->n && strncasecmp(t->p, word, t->n) == 0;
+}
+
 /* 8 to 15, in one way only; 0: something else. */
 static uint8_t
 window_bits(const struct http_slice *v)
@@ -108,7 +115,7 @@ deflate_param(struct offer *o, const struct param *p)
 	uint32_t i;
 
 	for (i = 0; i < 4; i++) {
-		if (http_is(&p->name, known[i].name))
+		if (same(&p->name, known[i].name))
 			break;
 	}
 	if (i == 4 || (o->seen & known[i].bit) ||
@@ -137,7 +144,7 @@ ws_extensions(const struct http_slice *v, struct ws_agreed *a)
 		if (!token(&s, &name))
 			return -1;
 		memset(&o, 0, sizeof(o));
-		o.deflate = http_is(&name, "permessage-deflate");
+		o.deflate = same(&name, "permessage-deflate");
 		while (take(&s, ';')) {
 			if (!token(&s, &p.name))
 				return -1;

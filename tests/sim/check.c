@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../secondary/net/base.h"
 #include "../../secondary/net/net_priv.h"
 #include "sim.h"
 
@@ -63,8 +64,11 @@ check_deadline(struct world *w, struct host *h)
 	SIM_CHECK(w, said <= first || said <= w->now,
 	    "host %u: record %u is due at %llu, net_deadline() says %llu",
 	    h->id, who, (unsigned long long)first, (unsigned long long)said);
-	/* One that says "now" asks for a turn: net_advance() was cut short. */
+	/* One that says "now" asks for a turn: net_advance() was cut short.
+	 * And not all that is due belongs to a record. */
 	now = h->advanced;
+	if (h->net->chore < first)
+		first = h->net->chore;
 	SIM_CHECK(w, said <= now || first <= now || first - now >= 4000 ||
 	    said == first, "host %u: record %u is due in %llu us, "
 	    "net_deadline() says %lld", h->id, who,
@@ -154,6 +158,8 @@ count_frames(struct walk *k)
 		saw_pkt(k, h->net->held[i].p);
 	k->nheld = 0;
 	net_held(h->net, saw_frame, k);
+	frag_held(h->net, saw_frame, k);
+	udp_held(h->net, saw_frame, k);
 	for (i = 0; i < h->nframes; i++) {
 		SIM_CHECK(k->w, h->seen[i], "host %u: frame %u is lost",
 		    h->id, i);

@@ -251,6 +251,13 @@ schedule(struct world *w, struct host *h, bool more, bool blocked)
 	h->wake = next < nic ? next : nic;
 }
 
+/* Whether it may die: not so often that nothing but adoption happens. */
+static bool
+mortal(const struct world *w, const struct host *h)
+{
+	return w->now < w->faults_end && w->now >= h->safe_until;
+}
+
 static void
 turn(struct world *w, struct host *h)
 {
@@ -258,8 +265,7 @@ turn(struct world *w, struct host *h)
 	uint32_t n, timers, events, output, sent;
 
 	h->turns++;
-	if (w->die_ppm > 0 && w->now < w->faults_end &&
-	    rng_chance(&w->host_rng, w->die_ppm))
+	if (mortal(w, h) && rng_chance(&w->host_rng, w->die_ppm))
 		h->death_in = rng_log(&w->host_rng, 1, 32);
 	check_deadline(w, h);
 	nic_complete(w, h);
@@ -291,7 +297,7 @@ host_turn(struct world *w, struct host *h)
 		return;
 	}
 	turn(w, h);
-	if (w->now < w->faults_end && rng_chance(&w->host_rng, w->adopt_ppm)) {
+	if (mortal(w, h) && rng_chance(&w->host_rng, w->adopt_ppm)) {
 		trace_note(w, "host %u dies between turns", h->id);
 		host_adopt(w, h);
 	}
@@ -337,6 +343,7 @@ host_adopt(struct world *w, struct host *h)
 
 	h->deaths++;
 	w->deaths++;
+	h->safe_until = w->now + rng_log(&w->host_rng, 1, 50000);
 	nic_fence(w, h);
 	if (rng_chance(&w->host_rng, 300000))
 		host_drop_rx(h);

@@ -179,6 +179,7 @@ struct host {
 	jmp_buf death;
 	uint32_t death_in;	/* callbacks until then; 0: never */
 	uint32_t deaths;
+	uint64_t safe_until;	/* µs: no death before */
 };
 
 /* Make host id with w's configuration of it. */

@@ -156,7 +156,20 @@ static const struct wrong wrongs[] = {
 	{ NAME "ports = ( { name = \"p\"; device = \"t\"; address = "
 	  "\"224.0.0.1/4\"; } );" WORKERS, { "not an address that a host" } },
 	{ NAME "ports = ( { name = \"p\"; device = \"t\"; address = "
-	  "\"fd00::1/64\"; } );" WORKERS, { "IPv6 is not served" } },
+	  "\"ff02::1/64\"; } );" WORKERS, { "not an address that a host" } },
+	{ NAME "ports = ( { name = \"p\"; device = \"t\"; address = "
+	  "\"::ffff:10.7.0.2/96\"; } );" WORKERS,
+	  { "not an address that a host" } },
+	{ NAME "ports = ( { name = \"p\"; device = \"t\"; mtu = 1000; address = "
+	  "\"fd00::1/64\"; } );" WORKERS, { "IPv6 needs 1280" } },
+	{ NAME "ports = ( " TAP "gateway6 = \"fd00::1\"; } );" WORKERS,
+	  { "ports[0].gateway6 = \"fd00::1\": ", "none of the networks" } },
+	{ NAME "ports = ( " TAP "gateway6 = \"10.7.0.1\"; } );" WORKERS,
+	  { "as \"fd77::1\"" } },
+	{ NAME "ports = ( " TAP "host6 = \"10.7.0.1/24\"; } );" WORKERS,
+	  { "allowed address/prefix, as \"fd77::1/64\"" } },
+	{ NAME "ports = ( " TAP "vlan = 4095; } );" WORKERS,
+	  { "ports[0].vlan = 4095: allowed 0 to 4094" } },
 	{ NAME "ports = ( " TAP "gateway = \"10.8.0.1\"; } );" WORKERS,
 	  { "ports[0].gateway = \"10.8.0.1\": ", "none of the networks" } },
 	{ NAME "ports = ( " TAP "gateway = \"10.7.0.2\"; } );" WORKERS,

@@ -267,6 +267,49 @@ START_TEST(chunks_run_out_and_come_back)
 }
 END_TEST
 
+/* A cork must not hold the last chunk back from a service that waits for
+ * chunks: nothing would move any more. */
+START_TEST(cork_yields_when_chunks_run_out)
+{
+	uint32_t small, big;
+
+	open_one();
+	IN(conn_cork(h.s.net, h.c, true));
+	h_write(&h, 10);
+	h_run(&h);
+	h_expect_none(&h);
+	small = h.s.net->small_free;
+	big = h.s.net->chunk_free;
+	h.s.net->small_free = h.s.net->chunk_free = ARENA_NONE;
+	IN(ck_assert_int_eq(conn_send_mem(h.s.net, h.c, &h, 8), -ENOBUFS));
+	H_SERVICE(&h, conn_want_room(h.s.net, h.c, 8));
+	h_run(&h);
+	ck_assert_uint_eq(h_expect(&h, TH_ACK)->s.len, 10);
+	h.s.net->small_free = small;
+	h.s.net->chunk_free = big;
+	h_ack(&h, h.ack + 10);
+	h_run(&h);
+	ck_assert_uint_eq(h.events, CONN_WRITE);
+	h_fini(&h);
+}
+END_TEST
+
+/* Nothing committed: an idle connection holds no chunk. */
+START_TEST(commit_of_nothing_gives_the_chunk_back)
+{
+	uint32_t len = 600, before;
+
+	open_one();
+	before = h.s.net->nchunk_free;
+	IN(ck_assert_ptr_nonnull(conn_reserve(h.s.net, h.c, 100, &len)));
+	ck_assert_uint_eq(h.s.net->nchunk_free, before - 1);
+	IN(conn_commit(h.s.net, h.c, 0));
+	ck_assert_uint_eq(h.s.net->nchunk_free, before);
+	ck_assert_uint_eq(h.c->sq_head, ARENA_NONE);
+	h_fini(&h);
+}
+END_TEST
+
 /* CONN_TIMER at its time, once; moved, or called off. */
 START_TEST(timer_fires_once_at_its_time)
 {
@@ -418,6 +461,8 @@ suite(void)
 	tcase_add_test(t, reserve_and_commit_write_in_place);
 	tcase_add_test(t, memory_is_sent_without_copy);
 	tcase_add_test(t, chunks_run_out_and_come_back);
+	tcase_add_test(t, cork_yields_when_chunks_run_out);
+	tcase_add_test(t, commit_of_nothing_gives_the_chunk_back);
 	tcase_add_test(t, timer_fires_once_at_its_time);
 	tcase_add_test(t, no_event_after_close);
 	tcase_add_test(t, abort_in_an_event_frees_the_record);

@@ -290,6 +290,66 @@ START_TEST(ipv6_flows_are_hashed_over_both_addresses_and_ports)
 }
 END_TEST
 
+/* RFC 8200 (4): extension headers do not change whose a flow is; nor does a
+ * VLAN's tag. A hash by a NIC, which did not look there, does not count. */
+START_TEST(extension_headers_and_tags_do_not_move_a_flow)
+{
+	static const uint8_t ext[16] = { IPPROTO_DSTOPTS, 0, 1, 4, 0, 0, 0, 0,
+	    IPPROTO_TCP, 0, 1, 4 };
+	struct pkt *p = ip4(IPPROTO_TCP, peer, 0, addr_a, 0);
+	uint8_t *d = pkt_data(p);
+	uint32_t i, plain;
+
+	d[12] = 0x86;
+	d[13] = 0xdd;
+	d[14] = 0x60;
+	d[20] = IPPROTO_TCP;
+	for (i = 0; i < 32; i++)
+		d[22 + i] = (uint8_t)(i * 5 + 1);
+	memcpy(d + 54, (uint8_t[]){ 0x12, 0x34, 0, 80 }, 4);
+	p->len = 74;
+	plain = steer_owner(&st, p);
+	ck_assert_uint_ne(plain, BOARD_NONE);
+	memmove(d + 70, d + 54, 20);
+	memcpy(d + 54, ext, 16);
+	d[20] = IPPROTO_HOPOPTS;
+	p->len += 16;
+	p->flags = PKT_RX_HASH;
+	p->hash = 12345;
+	ck_assert_uint_eq(steer_owner(&st, p), plain);
+	memmove(d + 16, d + 12, p->len - 12);
+	memcpy(d + 12, (uint8_t[]){ 0x81, 0, 0, 7 }, 4);
+	p->len += 4;
+	p->flags = 0;
+	ck_assert_uint_eq(steer_owner(&st, p), plain);
+	d[18 + 41] = 200;	/* longer than the packet */
+	p->flags = 0;
+	ck_assert_uint_eq(steer_owner(&st, p), BOARD_NONE);
+}
+END_TEST
+
+/* A UDP port of the clients is one slot's, whoever answers. */
+START_TEST(udp_client_ports_are_dealt_out)
+{
+	struct board_group *g = &board.group[FETCH];
+	uint32_t i, lo = g->client_lo;
+	struct pkt *p;
+
+	ck_assert_uint_ne(lo, 0);
+	board.head.nslots = 6;
+	for (i = 0; i < 6; i++) {
+		board.slot[i].fixed.group = i < 3 ? BOARD_NONE : FETCH;
+		board.slot[i].fixed.index = (uint8_t)(i - 3);
+	}
+	steer_init(&st, &board, 0);
+	for (i = 0; i < 9; i++) {
+		p = ip4(IPPROTO_UDP, peer, (uint16_t)(5000 + i * 7), addr_a,
+		    (uint16_t)(lo + i));
+		ck_assert_uint_eq(steer_owner(&st, p), 3 + i % 3);
+	}
+}
+END_TEST
+
 START_TEST(frames_without_a_flow_go_to_a_slot_that_serves)
 {
 	uint32_t i;
@@ -328,6 +388,8 @@ main(void)
 	    a_frame_without_a_flow_belongs_to_whoever_got_it, 0, 11);
 	tcase_add_test(t,
 	    ipv6_flows_are_hashed_over_both_addresses_and_ports);
+	tcase_add_test(t, extension_headers_and_tags_do_not_move_a_flow);
+	tcase_add_test(t, udp_client_ports_are_dealt_out);
 	tcase_add_test(t, frames_without_a_flow_go_to_a_slot_that_serves);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
