@@ -23,7 +23,7 @@ Starfish serves files over its own TCP/IP stack. Try, in another terminal:
 Ctrl-C ends it, and so does: $build/bin/starfish down
 
 END
-"$build/bin/starfish" status
+"$build/bin/starfish" -n lab status
 stop() {
 	"$build/bin/starfish" -n lab down
 	exit $?

@@ -7,6 +7,11 @@
 
 #include "sim.h"
 
+#define BYTES_MAX	8000000u /* of all streams of a world, each way */
+
+static const uint16_t mtus[] = { 1500, 1500, 1500, 9000, 1280, 576, 1006,
+    4352 };
+
 /* Kinds of weather. */
 enum weather { CLEAN, LIGHT, HEAVY, WEATHERS };
 
@@ -106,8 +111,6 @@ gen_addr(struct world *w, struct host *h)
 static void
 gen_port(struct world *w, struct host *h)
 {
-	static const uint16_t mtus[] = { 1500, 1500, 1500, 9000, 1280, 576,
-	    1006, 4352 };
 	struct net_port_conf *p = &h->conf.port[0];
 	struct rng *r = &w->rng;
 
@@ -284,8 +287,8 @@ gen_budget(struct world *w)
 			if (w->link[i][j].kbps && w->link[i][j].kbps < kbps)
 				kbps = w->link[i][j].kbps;
 	bytes = (uint64_t)kbps * 1000 / 8 * 10;
-	if (bytes > 1500000)
-		bytes = 1500000;
+	if (bytes > BYTES_MAX)
+		bytes = BYTES_MAX;
 	return (uint32_t)bytes / w->nplans;
 }
 
@@ -300,7 +303,8 @@ gen_plans(struct world *w, uint32_t n)
 	w->nplans = n;
 	budget = gen_budget(w);
 	for (i = 0; i < n; i++)
-		gen_plan(w, &w->plan[i], rng_log(&w->rng, 1, budget));
+		gen_plan(w, &w->plan[i], rng_chance(&w->rng, 500000) ?
+		    rng_log(&w->rng, 1, budget) : budget);
 }
 
 void
@@ -311,7 +315,7 @@ gen_world(struct world *w)
 
 	w->nhosts = rng_chance(r, 600000) ? 2 : rng_range(r, 2, SIM_HOSTS);
 	w->routed = rng_chance(r, 200000);
-	w->router_mtu = 9000;
+	w->router_mtu = mtus[rng_below(r, sizeof(mtus) / sizeof(mtus[0]))];
 	w->pad_random = rng_chance(r, 500000);
 	w->faults_end = rng_log(r, SEC, 15 * SEC);
 	gen_links(w);
