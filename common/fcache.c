@@ -109,6 +109,18 @@ inside(uint64_t size, uint64_t off, uint64_t len)
 	return off <= size && len <= size - off;
 }
 
+/* Whether an entry number is none, or that of a variant. */
+static int
+is_variant(const struct fcache *fc, uint32_t no, uint32_t how)
+{
+	const struct fcache_entry *e;
+
+	if (no == UINT32_MAX)
+		return 1;
+	e = (const struct fcache_entry *)((const char *)fc + fc->entries) + no;
+	return no < fc->nentries && (e->flags & how) != 0;
+}
+
 static int
 check_entry(const struct fcache *fc, size_t size, const struct fcache_entry *e)
 {
@@ -138,6 +150,9 @@ check_entry(const struct fcache *fc, size_t size, const struct fcache_entry *e)
 		if (to->flags & FCACHE_DIR)
 			return -EPROTO;
 	}
+	if (!is_variant(fc, e->gzip, FCACHE_GZIP) ||
+	    !is_variant(fc, e->br, FCACHE_BR))
+		return -EPROTO;
 	return 0;
 }
 
@@ -171,8 +186,9 @@ fcache_check(const struct fcache *fc, size_t size)
 			return -EPROTO;
 		used++;
 	}
-	/* With as many used slots as entries, one slot at least is empty. */
-	if (used != fc->nentries)
+	/* With at most as many used slots as entries, one at least is empty;
+	 * variants are not in the index. */
+	if (used > fc->nentries)
 		return -EPROTO;
 	entries = (const struct fcache_entry *)(img + fc->entries);
 	for (i = 0; i < fc->nentries; i++) {

@@ -6,7 +6,8 @@
  * One image is one contiguous piece of memory: header, table of entries,
  * hash index, path and type strings, then contents, each aligned to 64
  * bytes. Links are offsets from the image's first byte, so it can lie
- * anywhere. Readers check bounds once, with fcache_check().
+ * anywhere. A file "x" beside "x.gz" or "x.br" that is not older has variants:
+ * entries of their own, with the coded content, behind those of all paths. Readers check bounds once, with fcache_check().
  */
 #ifndef COMMON_FCACHE_H
 #define COMMON_FCACHE_H
@@ -34,10 +35,16 @@ struct fcache_entry {
 				   that a head can be copied whole */
 	uint32_t index;		/* directory: entry number of its index file;
 				   UINT32_MAX: none */
+	uint32_t gzip, br;	/* FCACHE_VARY: entry numbers of variants;
+				   UINT32_MAX: none */
 	char etag[24];		/* with quotes, NUL-terminated */
 };
 
 #define FCACHE_DIR	0x1u	/* a directory */
+#define FCACHE_LIST	0x2u	/* its content is a page that lists it */
+#define FCACHE_VARY	0x4u	/* a file with variants */
+#define FCACHE_GZIP	0x8u	/* a variant, which no path finds: its head */
+#define FCACHE_BR	0x10u	/* is the file's, its content is coded */
 
 struct fcache {
 	uint32_t magic;

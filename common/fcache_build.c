@@ -16,6 +16,7 @@
 #include "fcache.h"
 #include "fcache_priv.h"
 
+#define FCACHE_CODED	(FCACHE_VARY | FCACHE_GZIP | FCACHE_BR)
 #define ALIGN64(x)	(((uint64_t)(x) + 63) & ~(uint64_t)63)
 
 /* An image in the making. */
@@ -56,8 +57,10 @@ strings_at(uint32_t n)
 static uint64_t
 content_at(const struct fc_tree *t)
 {
-	return ALIGN64(strings_at(t->n) + t->names +
-	    (uint64_t)t->n * (FCACHE_HEAD + FC_TYPE + 1));
+	uint64_t n = (uint64_t)t->n + t->nvariants;
+
+	return ALIGN64(strings_at((uint32_t)n) + t->names +
+	    n * (FCACHE_HEAD + FC_TYPE + 1));
 }
 
 int
@@ -115,8 +118,11 @@ put_head(struct build *b, struct fcache_entry *e, const char *type)
 	http_date(date, sizeof(date), e->mtime);
 	n = snprintf(head, sizeof(head), "Content-Type: %s\r\n"
 	    "Content-Length: %" PRIu64 "\r\nETag: %s\r\n"
-	    "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n\r\n",
-	    type, e->size, e->etag, date);
+	    "Last-Modified: %s\r\nAccept-Ranges: bytes\r\n%s%s\r\n",
+	    type, e->size, e->etag, date,
+	    e->flags & FCACHE_CODED ? "Vary: Accept-Encoding\r\n" : "",
+	    e->flags & FCACHE_GZIP ? "Content-Encoding: gzip\r\n" :
+	    e->flags & FCACHE_BR ? "Content-Encoding: br\r\n" : "");
 	e->head = put_string(b, head, (size_t)n);
 	e->head_len = (uint32_t)n - 2;
 }
@@ -177,8 +183,12 @@ put_entry(struct build *b, const struct fc_mime *m, uint32_t i)
 	e->size = f->size;
 	e->mtime = f->mtime;
 	e->body = b->content;
-	e->index = UINT32_MAX;
+	e->index = e->gzip = e->br = UINT32_MAX;
 	type = "";
+	if (f->flags & FCACHE_LIST) {
+		fc_list(b->tree, i, to);
+		type = "text/html; charset=utf-8";
+	}
 	if (!(f->flags & FCACHE_DIR)) {
 		rc = read_body(b, f, to);
 		if (rc < 0)
@@ -196,24 +206,49 @@ put_entry(struct build *b, const struct fc_mime *m, uint32_t i)
 	return 0;
 }
 
+/* Variants: entry number `no` on; heads of the file, content of the other. */
+static void
+put_variants(struct build *b, uint32_t no)
+{
+	const struct fc_file *f = b->tree->files;
+	struct fcache_entry *e, *base;
+	uint32_t i;
+
+	for (i = 0; i < b->tree->n; i++) {
+		if (f[i].base == UINT32_MAX)
+			continue;
+		base = &b->entries[f[i].base];
+		if (f[i].coding == FCACHE_GZIP)
+			base->gzip = no;
+		else
+			base->br = no;
+		e = &b->entries[no++];
+		*e = b->entries[i];
+		e->flags = f[i].coding;
+		e->gzip = e->br = UINT32_MAX;
+		e->type = base->type;
+		put_head(b, e, fcache_str(b->fc, base->type));
+	}
+}
+
 /* Link directories to their index files, and fill the hash index. */
 static void
 put_index(struct build *b)
 {
 	uint32_t *index = (uint32_t *)((uint8_t *)b->fc + b->fc->index);
 	const struct fcache_entry *e;
-	char path[4096 + 16];
+	char path[FC_PATH];
 	uint32_t i, at;
 
 	memset(index, 0xff,
 	    ((size_t)b->fc->index_mask + 1) * sizeof(*index));
-	for (i = 0; i < b->fc->nentries; i++) {
+	for (i = 0; i < b->tree->n; i++) {
 		at = b->entries[i].hash & b->fc->index_mask;
 		while (index[at] != UINT32_MAX)
 			at = (at + 1) & b->fc->index_mask;
 		index[at] = i;
 	}
-	for (i = 0; i < b->fc->nentries; i++) {
+	for (i = 0; i < b->tree->n; i++) {
 		if (!(b->entries[i].flags & FCACHE_DIR))
 			continue;
 		snprintf(path, sizeof(path), "%s" FCACHE_INDEX,
@@ -232,7 +267,7 @@ fcache_build(void *mem, size_t size, const char *root, const char *mime,
 	struct fc_mime m;
 	struct fc_tree t;
 	uint64_t need;
-	uint32_t i;
+	uint32_t i, n;
 	int rc;
 
 	rc = fc_scan(&t, root, err, errlen);
@@ -251,20 +286,22 @@ fcache_build(void *mem, size_t size, const char *root, const char *mime,
 		goto fini;
 	}
 	b.tree = &t;
-	b.fc->nentries = t.n;
+	n = t.n + t.nvariants;
+	b.fc->nentries = n;
 	b.fc->size = need;
-	b.fc->index_mask = index_slots(t.n) - 1;
+	b.fc->index_mask = index_slots(n) - 1;
 	b.fc->entries = (uint32_t)ALIGN64(sizeof(struct fcache));
 	b.fc->index = b.fc->entries +
-	    (uint32_t)ALIGN64((uint64_t)t.n * sizeof(struct fcache_entry));
+	    (uint32_t)ALIGN64((uint64_t)n * sizeof(struct fcache_entry));
 	b.entries = (struct fcache_entry *)((uint8_t *)mem + b.fc->entries);
-	b.strings = strings_at(t.n);
+	b.strings = strings_at(n);
 	b.content = content_at(&t);
 	rc = 0;
 	for (i = 0; i < t.n && rc == 0; i++)
 		rc = put_entry(&b, &m, i);
 	if (rc < 0)
 		goto fini;
+	put_variants(&b, t.n);
 	put_index(&b);
 	b.fc->magic = FCACHE_MAGIC;
 fini:

@@ -11,6 +11,7 @@
 #define FC_FILES	1000000u	/* most entries of one root */
 #define FC_DEPTH	64u		/* most directories in a path */
 #define FC_TYPE		96u		/* most bytes of a media type */
+#define FC_PATH		4112u		/* PATH_MAX and an index file's name */
 
 /* A file or directory that will be in the image. */
 struct fc_file {
@@ -19,12 +20,16 @@ struct fc_file {
 	int64_t mtime;		/* seconds */
 	uint32_t mtime_ns;
 	uint32_t flags;		/* FCACHE_* */
+	uint32_t base;		/* the file that this one is a variant of;
+				   UINT32_MAX: of none */
+	uint32_t coding;	/* FCACHE_GZIP or FCACHE_BR, if it is one */
 };
 
 struct fc_tree {
 	int root;		/* descriptor of the root directory */
 	const char *name;	/* its path, for messages */
 	uint32_t n, room;
+	uint32_t nvariants;
 	struct fc_file *files;	/* sorted by path once the walk is over */
 	uint64_t bytes;		/* of contents, each rounded up to 64 */
 	uint64_t names;		/* bytes of all paths with their NUL */
@@ -38,6 +43,16 @@ struct fc_tree {
  */
 int	fc_scan(struct fc_tree *t, const char *root, char *err, size_t errlen);
 void	fc_scan_fini(struct fc_tree *t);
+
+/*
+ * Part of fc_scan(), once files are sorted: find variants; flag directories
+ * that get a page (FCACHE_LIST) and add its bytes.
+ */
+void	fc_extra(struct fc_tree *t);
+
+/* Write the page that lists directory files[dir]; its bytes. to may be NULL:
+ * only measure. */
+uint64_t fc_list(const struct fc_tree *t, uint32_t dir, uint8_t *to);
 
 /*
  * Open a path beneath the root (without its leading slash). flags: O_*.

@@ -289,6 +289,7 @@ fc_scan(struct fc_tree *t, const char *root, char *err, size_t errlen)
 		return rc;
 	}
 	qsort(t->files, t->n, sizeof(*t->files), cmp_file);
+	fc_extra(t);
 	return 0;
 }
 

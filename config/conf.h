@@ -5,10 +5,10 @@
  *
  *	name = "lab";
  *	memory = { hugepages_mb = 0; buffers = 16384; ... };
- *	ports = ( { name = "tap0"; type = "tap"; device = "sf0"; ... } );
+ *	ports = ( { name = "tap0"; type = "tap"; device = "sf0";
+ *	            gateway = "10.77.0.1"; ... } );
  *	workers = ( { name = "web"; service = "http"; ports = [ "tap0" ];
  *	              count = 2; cpus = [ 0, 1 ]; http = { ... }; } );
- *	routes in ports: gateway = "10.77.0.1";
  *
  * A worker entry is a group: `count` slots that run one service with one set
  * of listeners. The group of options named like the service goes to it.

@@ -8,6 +8,8 @@
 
 #include "conf_priv.h"
 
+#define SHOW_WIDTH	94	/* of 100 columns, after the indent */
+
 /* Append "\"s\"" to a list text. */
 static void
 add_item(char *buf, size_t len, const char *s, int quote)
@@ -189,12 +191,31 @@ struct show {
 	char group[64];
 };
 
-/* Two lines of at most 100 columns for an option, a heading for a group. */
+/* Prose, indented, broken at blanks so that it fits 100 columns. */
+static void
+show_prose(FILE *out, const char *text)
+{
+	const char *p;
+	size_t n = strlen(text);
+
+	while (n > SHOW_WIDTH) {
+		for (p = text + SHOW_WIDTH; p > text && *p != ' '; p--)
+			;
+		if (p == text)
+			break;		/* one long word */
+		fprintf(out, "      %.*s\n", (int)(p - text), text);
+		n -= (size_t)(p + 1 - text);
+		text = p + 1;
+	}
+	fprintf(out, "      %s\n", text);
+}
+
+/* Value, help and range of an option; a heading for a new group. */
 static void
 show_item(void *arg, const struct conf_item *it)
 {
 	char value[OPT_LISTLEN * (OPT_STRLEN + 4)], def[OPT_STRLEN + 8];
-	char range[256];
+	char range[256], line[2 * OPT_STRLEN + 64];
 	struct show *s = arg;
 
 	if (strcmp(s->group, it->group) != 0) {
@@ -205,8 +226,9 @@ show_item(void *arg, const struct conf_item *it)
 	conf_default(it->opt, def, sizeof(def));
 	conf_range(it->opt, range, sizeof(range));
 	fprintf(s->out, "  %s = %s\n", it->opt->name, value);
-	fprintf(s->out, "      %s\n      Default: %s. Allowed: %s.\n",
-	    it->opt->help, def, range);
+	show_prose(s->out, it->opt->help);
+	snprintf(line, sizeof(line), "Default: %s. Allowed: %s.", def, range);
+	show_prose(s->out, line);
 }
 
 void

@@ -375,7 +375,11 @@ eal_stop(struct primary *p)
 {
 	if (!p->eal_up)
 		return;
-	rte_eal_cleanup();
+	/*
+	 * Not rte_eal_cleanup(): it waits for locks in shared memory, for ever
+	 * if a worker was killed while it attached. The ports are closed; all
+	 * else that it frees ends with this process.
+	 */
 	p->eal_up = 0;
 	eal_scrub(p->prefix, p->huge_dir);
 }

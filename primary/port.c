@@ -418,6 +418,22 @@ read_key(struct primary *p, uint32_t i)
 	memcpy(b->rss_key, key, sizeof(b->rss_key));
 }
 
+/* A NIC passes frames of groups on, which neighbour discovery is sent to
+ * (RFC 4861 7.2.2), only when told to; a tap has no filter. */
+static void
+hear_groups(struct primary *p, uint32_t i)
+{
+	const struct board_port *b = &p->board->port[i];
+	uint32_t k;
+
+	for (k = 0; k < b->naddrs && b->addr[k].family != 6; k++)
+		continue;
+	if (k < b->naddrs && b->type != PORT_TAP &&
+	    rte_eth_allmulticast_enable(p->port[i].id) < 0)
+		log_warn("port %s: %s does not pass multicast frames on: IPv6 "
+		    "neighbours will not find us", b->name, b->driver);
+}
+
 static int
 start(struct primary *p, uint32_t i)
 {
@@ -444,6 +460,7 @@ start(struct primary *p, uint32_t i)
 		    b->nqueues, rte_strerror(-err));
 	pp->is_started = 1;
 	read_key(p, i);
+	hear_groups(p, i);
 	if (b->type != PORT_TAP)
 		return 0;
 	tap_noasync();

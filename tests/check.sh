@@ -19,6 +19,7 @@ step() {
 step tidy tools/tidy
 step pure tests/pure.sh "$build/lib/libstarfish-net.a"
 step layout tests/layout.sh "$build"
+step embed tests/embed.sh "$build"
 step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
 step sim "$build/test/sim" --seeds 1-500 -j "$(nproc)"
 BUILD=$build step system tests/system/run

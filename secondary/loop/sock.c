@@ -192,12 +192,20 @@ is_any(const struct net_addr *a)
 static bool
 overlap(const struct net_addr *a, const struct net_addr *b)
 {
-	if (a->port != b->port)
+	if (a->port != b->port ||
+	    (a->family != b->family && a->family != 0 && b->family != 0))
 		return false;
 	if (is_any(a) || is_any(b))
 		return true;
-	return a->family == b->family &&
-	    memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16) == 0;
+	return memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16) == 0;
+}
+
+/* The family of "any address": an IPv6 socket hears IPv4 too, unless it was
+ * told not to. */
+static uint8_t
+any_family(const struct sock *k)
+{
+	return k->family == 6 && (k->flags & SF_V6ONLY) == 0 ? 0 : k->family;
 }
 
 static bool
@@ -233,7 +241,7 @@ sock_bind(struct socks *s, int h, const struct net_addr *a)
 		return -EAFNOSUPPORT;
 	if (is_any(&local)) {
 		memset(local.addr, 0, sizeof(local.addr));
-		local.family = 0;
+		local.family = k->kind == SK_DGRAM ? 0 : any_family(k);
 	} else {
 		err = net_local(s->n, &local);
 		if (err < 0)
@@ -261,7 +269,8 @@ listen_at(struct socks *s, struct sock *k)
 	    net_listen_as(s->n, &l);
 }
 
-int
+/* Listen where it is bound, or on any free port. */
+static int
 sock_listener(struct socks *s, struct sock *k)
 {
 	const struct net_conf *c = net_settings(s->n);
@@ -307,6 +316,8 @@ sock_listen(struct socks *s, int h, int backlog)
 		if (err < 0)
 			return err;
 	}
+	if ((k->flags & SF_BOUND) == 0)
+		k->local.family = any_family(k);
 	k->backlog = backlog < 1 ? 1 : backlog > UINT16_MAX ? UINT16_MAX :
 	    (uint16_t)backlog;
 	err = sock_listener(s, k);
@@ -343,9 +354,8 @@ sock_accept(struct socks *s, int h, struct net_addr *peer)
 
 /* ---- connecting ---- */
 
-/* The record is new and in hands: it is this socket's. */
-static void
-adorn(struct socks *s, struct sock *k, struct conn *c)
+void
+sock_adorn(struct socks *s, struct sock *k, struct conn *c)
 {
 	struct sock_state *st = conn_state(c);
 
@@ -361,7 +371,7 @@ int
 sock_connect(struct socks *s, int h, const struct net_addr *a)
 {
 	struct sock *k = sock_get(s, h);
-	const struct net_addr *local = NULL;
+	struct net_addr local = { .family = 0 };
 	struct conn *c;
 	int err;
 
@@ -388,104 +398,14 @@ sock_connect(struct socks *s, int h, const struct net_addr *a)
 	if (a->family != k->family)
 		return -EAFNOSUPPORT;
 	if ((k->flags & SF_BOUND) != 0)
-		local = &k->local;
-	err = net_connect(s->n, local, a, conn_now(s->n), &c);
+		local = k->local;
+	if (is_any(&local))
+		local.family = 0;	/* the stack chooses */
+	err = net_connect(s->n, &local, a, conn_now(s->n), &c);
 	if (err < 0)
 		return err;
 	conn_set_opts(s->n, c, &k->opts);
-	adorn(s, k, c);
+	sock_adorn(s, k, c);
 	k->kind = SK_CONNECTING;
 	return -EINPROGRESS;
-}
-
-/* ---- what the stack says ---- */
-
-/* A connection that somebody opened to us: into its listener's queue. */
-static struct sock *
-queue_up(struct socks *s, struct conn *c)
-{
-	struct sock *k, *l = NULL;
-	uint32_t user;
-
-	if (net_listener(s->n, c, &user) == 0 && user < s->conf.socks &&
-	    s->sock[user].kind == SK_LISTEN)
-		l = &s->sock[user];
-	k = l != NULL ? sock_take(s) : NULL;
-	if (k == NULL) {
-		s->refused++;
-		return NULL;
-	}
-	k->kind = SK_OPEN;
-	k->family = l->family;
-	k->flags = l->flags & (SF_LINGER0 | SF_CORK | SF_REUSE);
-	k->opts = l->opts;
-	adorn(s, k, c);
-	k->family = k->local.family;
-	if (l->tail == SOCK_NONE)
-		l->head = sock_place(s, k);
-	else
-		s->sock[l->tail].next = sock_place(s, k);
-	l->tail = sock_place(s, k);
-	if (++l->queued >= l->backlog)
-		(void)net_listen_full(s->n, &l->local, true);
-	poll_wake(s, l, EPOLLIN);
-	return k;
-}
-
-/* The connection is over; what is unread stays until it is read. */
-static uint32_t
-gone(struct socks *s, struct sock *k, struct conn *c)
-{
-	k->err = conn_error(c);
-	k->flags |= SF_GONE;
-	k->flags &= (uint16_t)~SF_FULL;
-	if (k->kind == SK_CONNECTING) {
-		k->kind = SK_FAILED;
-		if (k->err == 0)
-			k->err = -ECONNREFUSED;
-	}
-	if (k->kind == SK_OPEN && conn_readable(c) > 0)
-		conn_hold(c);
-	else
-		k->conn = ARENA_NONE;
-	return EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP |
-	    (k->err != 0 ? EPOLLERR : 0u);
-}
-
-void
-socks_event(void *arg, struct conn *c, uint32_t events)
-{
-	struct socks *s = arg;
-	struct sock_state *st = conn_state(c);
-	struct sock *k = NULL;
-	uint32_t bits = 0;
-
-	if (st->sock != 0 && st->sock <= s->conf.socks)
-		k = &s->sock[st->sock - 1];
-	if (k != NULL && (k->kind == SK_FREE || k->conn != conn_id(s->n, c)))
-		k = NULL;	/* of a process before this one */
-	if (k == NULL && st->sock == 0 && (events & CONN_OPEN) != 0 &&
-	    !conn_active(c))
-		k = queue_up(s, c);
-	if (k == NULL) {
-		conn_abort(s->n, c);
-		return;
-	}
-	if ((events & CONN_OPEN) != 0) {
-		k->kind = SK_OPEN;
-		bits |= EPOLLOUT;
-	}
-	if ((events & CONN_READ) != 0)
-		bits |= EPOLLIN;
-	if (conn_fin(c)) {
-		k->flags |= SF_FIN;
-		bits |= EPOLLIN | EPOLLRDHUP;
-	}
-	if ((events & CONN_WRITE) != 0) {
-		k->flags &= (uint16_t)~SF_FULL;
-		bits |= EPOLLOUT;
-	}
-	if ((events & CONN_GONE) != 0)
-		bits |= gone(s, k, c);
-	poll_wake(s, k, bits);
 }

@@ -8,8 +8,8 @@
  *
  * This layer is the consumer of the instance's events: net_env.event is
  * socks_event, net_env.arg the struct socks. Its memory is the caller's and
- * belongs to the process; a connection whose process died is reset when the
- * arena is adopted.
+ * belongs to the process; who adopts the arena of one that died resets its
+ * connections: socks_adopt().
  *
  * A handle is a small integer: 20 bits name the place, 11 bits count its uses,
  * so that a closed handle is -EBADF and not somebody else's socket. Places
@@ -53,6 +53,10 @@ size_t	socks_size(const struct socks_conf *c);
  */
 int	socks_init(struct socks *s, const struct socks_conf *c, struct net *n);
 
+/* After net_adopt() and net_replay(): reset the connections of the process
+ * that died. */
+void	socks_adopt(struct socks *s);
+
 /* net_env.event; arg is the struct socks. */
 void	socks_event(void *arg, struct conn *c, uint32_t events);
 
@@ -69,7 +73,8 @@ uint32_t sock_index(int h);
 int	sock_open(struct socks *s, uint8_t family, int type);
 
 /*
- * Give it a local address (family 0 or all zero: any) and port (0: chosen in
+ * Give it a local address (family 0 or all zero: any of its family; an IPv6
+ * socket hears IPv4 too then, unless IPV6_V6ONLY) and port (0: chosen in
  * connect or listen). -EINVAL it has one, -EAFNOSUPPORT, -EADDRNOTAVAIL not
  * ours, -EADDRINUSE another socket has it: both with SO_REUSEADDR and neither
  * listening is allowed. Connections and TIME_WAIT never stand in the way.

@@ -78,6 +78,21 @@ sock_end(struct socks *s, struct sock *k, bool abort_it)
 	sock_drop(s, k);
 }
 
+void
+socks_adopt(struct socks *s)
+{
+	uint32_t i, conns = net_settings(s->n)->shape.conns;
+	struct conn *c;
+
+	for (i = 0; i < conns; i++) {
+		c = conn_enter(s->n, i);
+		if (c == NULL)
+			continue;
+		conn_abort(s->n, c);
+		conn_leave(s->n, c);
+	}
+}
+
 int
 sock_close(struct socks *s, int h)
 {

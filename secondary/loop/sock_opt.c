@@ -19,7 +19,7 @@ enum sopt {
 	O_LISTENS, O_DOMAIN, O_PROTO,
 	O_NODELAY, O_CORK, O_MAXSEG, O_USER, O_KEEPIDLE, O_KEEPSTEP, O_KEEPCNT,
 	O_QUICK, O_CC, O_INFO,
-	O_TOS,
+	O_TOS, O_V6ONLY,
 };
 
 static const struct {
@@ -49,6 +49,7 @@ static const struct {
 	{ IPPROTO_TCP, TCP_INFO, O_INFO, true },
 	{ IPPROTO_IP, IP_TOS, O_TOS, true },
 	{ IPPROTO_IPV6, IPV6_TCLASS, O_TOS, true },
+	{ IPPROTO_IPV6, IPV6_V6ONLY, O_V6ONLY, true },
 };
 
 static const char *const cc_names[] = {
@@ -260,8 +261,11 @@ sock_setsockopt(struct socks *s, int h, int level, int name, const void *val,
 	if (len != sizeof(v))
 		return -EINVAL;
 	memcpy(&v, val, sizeof(v));
-	if (o == O_REUSE)
-		flag(k, SF_REUSE, v != 0);
+	if (o == O_V6ONLY && (k->kind != SK_NEW ||
+	    (k->flags & SF_BOUND) != 0))
+		return -EINVAL;
+	if (o == O_REUSE || o == O_V6ONLY)
+		flag(k, o == O_REUSE ? SF_REUSE : SF_V6ONLY, v != 0);
 	else if (o == O_CORK || o == O_QUICK)
 		set_live(s, k, o, v != 0);
 	else
@@ -403,6 +407,8 @@ get_int(struct socks *s, struct sock *k, enum sopt o)
 	switch (o) {
 	case O_REUSE:
 		return (k->flags & SF_REUSE) != 0;
+	case O_V6ONLY:
+		return (k->flags & SF_V6ONLY) != 0;
 	case O_RCVBUF:
 	case O_SNDBUF:
 		return get_buffer(s, k, o);

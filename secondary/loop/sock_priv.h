@@ -33,6 +33,7 @@ enum sock_kind {
 #define SF_FULL		0x0040u	/* no room to write until CONN_WRITE */
 #define SF_LINGER0	0x0080u	/* SO_LINGER with 0 seconds */
 #define SF_CORK		0x0100u
+#define SF_V6ONLY	0x0200u	/* IPV6_V6ONLY */
 
 struct sock {
 	uint8_t kind;		/* enum sock_kind */
@@ -104,8 +105,8 @@ struct sock *sock_get(const struct socks *s, int h);
 struct sock *sock_take(struct socks *s);
 /* Put a place back. */
 void	sock_drop(struct socks *s, struct sock *k);
-/* Any free port that a listener can have; see sock_listen(). */
-int	sock_listener(struct socks *s, struct sock *k);
+/* The record is new and in hands: it is this socket's. */
+void	sock_adorn(struct socks *s, struct sock *k, struct conn *c);
 
 /* ---- sock_end.c ---- */
 void	sock_end(struct socks *s, struct sock *k, bool abort_it);

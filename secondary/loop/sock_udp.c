@@ -91,7 +91,9 @@ int64_t
 dgram_recv(struct socks *s, struct sock *k, const struct iovec *iov,
     uint32_t cnt, int flags, struct net_addr *from)
 {
+	bool peek = (flags & MSG_PEEK) != 0;
 	uint32_t room = total(iov, cnt);
+	struct net_addr src;
 	int got;
 
 	if (k->err != 0) {
@@ -99,10 +101,20 @@ dgram_recv(struct socks *s, struct sock *k, const struct iovec *iov,
 		k->err = 0;
 		return got;
 	}
-	got = udp_recvfrom(s->n, k->udp, cnt == 1 ? iov[0].iov_base :
-	    s->bounce, room, from, (flags & MSG_PEEK) != 0);
-	if (got < 0)
-		return got;
+	for (;;) {
+		got = udp_recvfrom(s->n, k->udp, cnt == 1 ?
+		    iov[0].iov_base : s->bounce, room, &src, peek);
+		if (got < 0)
+			return got;
+		if (k->family == 6 || src.family == k->family)
+			break;
+		/* of the other family: not for this socket */
+		if (peek)
+			(void)udp_recvfrom(s->n, k->udp, s->bounce, 0, NULL,
+			    false);
+	}
+	if (from != NULL)
+		*from = src;
 	if (cnt != 1)
 		scatter(iov, cnt, s->bounce, (uint32_t)got < room ?
 		    (uint32_t)got : room);

@@ -176,6 +176,11 @@ void	udp_icmp(struct net *n, const struct tuple *t, enum tcp_icmp type,
 void	udp_held(const struct net *n, void (*fn)(void *arg, uint32_t ref),
 	    void *arg);
 
+/* ---- ether.c ---- */
+
+/* One received frame. Takes p. */
+void	net_frame(struct net *n, struct pkt *p);
+
 /* ---- ip4.c, icmp.c ---- */
 
 /* p->off is the IPv4 header, the link header before it. Takes p. */
@@ -224,8 +229,6 @@ bool	bucket_take(struct bucket *b, uint64_t now_us, uint32_t rate,
 /* Fill the process's part of n: settings, pointers, keys, empty lists. */
 int	net_setup(struct net *n, const struct net_conf *c,
 	    const struct net_env *env, struct arena *a, uint64_t now_us);
-/* One received frame. Takes p. */
-void	net_frame(struct net *n, struct pkt *p);
 int	net_conf_check(const struct net_conf *c);
 
 #endif

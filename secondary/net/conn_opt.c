@@ -11,14 +11,6 @@
 #define BUF_MIN		2048u
 
 uint32_t
-tcp_sndbuf(const struct net *n, const struct conn *c)
-{
-	const struct conn_opts *o = tcp_opts(n, c);
-
-	return o != NULL && o->sndbuf != 0 ? o->sndbuf : n->conf.sndbuf;
-}
-
-uint32_t
 tcp_maxseg(const struct net *n, const struct conn *c, uint32_t mss)
 {
 	const struct conn_opts *o = tcp_opts(n, c);
@@ -93,9 +85,10 @@ conn_set_opts(struct net *n, struct conn *c, const struct conn_opts *o)
 {
 	struct conn_opts *own = tcp_opts(n, c);
 	struct tcp_ext *x = tcp_ext(n, c);
-	uint32_t stalled = own->stalled_ms, keep;
+	uint32_t stalled, keep;
 
-	assert(n->conf.conn_opts != 0);
+	assert(own != NULL);
+	stalled = own->stalled_ms;
 	*own = *o;
 	own->stalled_ms = stalled;
 	own->tos &= (uint8_t)~3u;

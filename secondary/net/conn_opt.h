@@ -21,7 +21,15 @@ tcp_tos(const struct net *n, const struct conn *c)
 	return n->conf.conn_opts ? tcp_opts(n, c)->tos : 0;
 }
 
-uint32_t tcp_sndbuf(const struct net *n, const struct conn *c);
+/* Bytes that the send queue takes. */
+static inline uint32_t
+tcp_sndbuf(const struct net *n, const struct conn *c)
+{
+	if (n->conf.conn_opts && tcp_opts(n, c)->sndbuf != 0)
+		return tcp_opts(n, c)->sndbuf;
+	return n->conf.sndbuf;
+}
+
 /* Least of mss and what the connection's options allow. */
 uint32_t tcp_maxseg(const struct net *n, const struct conn *c, uint32_t mss);
 /* Idle time before the first keepalive probe, ms; 0: off. */

@@ -35,7 +35,7 @@ icmp_send(struct net *n, struct pkt *p, const uint8_t *from,
 	flow(&t, p->port, from, to);
 	wr16(m + 2, 0);
 	wr16_raw(m + 2, (uint16_t)~csum_fold(csum_add(0, m, p->len)));
-	ip_output(n, p, &t, PROTO_ICMP, 2, 0, 0);
+	ip_output(n, p, &t, PROTO_ICMP, 0, 0);
 }
 
 /* RFC 1122 (3.2.2.6): the data comes back; an echo to a broadcast address is

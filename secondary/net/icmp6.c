@@ -54,7 +54,7 @@ echo(struct net *n, struct pkt *p, const uint8_t *ip)
 	p->nfrag = 0;
 	net_count(n, CNT_icmp_echo, 1);
 	if (IP6_HLEN + p->len <= ip_mtu(n, &t)) {
-		ip_output(n, p, &t, PROTO_ICMP6, 2, 0, 0);
+		ip_output(n, p, &t, PROTO_ICMP6, 0, 0);
 		return;
 	}
 	l4_csum(n, p, &t, PROTO_ICMP6, 2);
@@ -235,5 +235,5 @@ icmp6_error(struct net *n, uint8_t port, const uint8_t *ip, uint32_t len,
 	wr32(m + 4, word);
 	memcpy(m + ICMP_HLEN, ip, quote);
 	q->len = ICMP_HLEN + quote;
-	ip_output(n, q, &t, PROTO_ICMP6, 2, 0, 0);
+	ip_output(n, q, &t, PROTO_ICMP6, 0, 0);
 }

@@ -88,7 +88,7 @@ tcp_frame(struct net *n, struct pkt *p, const uint8_t *ip)
 	tcp_input(n, p, &t, ecn);
 }
 
-static void
+static __attribute__((noinline)) void
 udp_frame(struct net *n, struct pkt *p, const uint8_t *ip)
 {
 	uint32_t hlen = (uint32_t)(pkt_data(p) - ip);

@@ -37,8 +37,8 @@ frame_send(struct net *n, struct pkt *p)
 	return true;
 }
 
-uint8_t *
-ether_header(struct net *n, struct pkt *p, uint16_t type)
+static inline uint8_t *
+link_write(struct net *n, struct pkt *p, uint16_t type)
 {
 	const struct net_port *np = &n->port[p->port];
 	uint32_t len = np->l2_len;
@@ -55,6 +55,12 @@ ether_header(struct net *n, struct pkt *p, uint16_t type)
 	}
 	wr16(h + len - 2, type);
 	return h;
+}
+
+uint8_t *
+ether_header(struct net *n, struct pkt *p, uint16_t type)
+{
+	return link_write(n, p, type);
 }
 
 uint32_t
@@ -112,27 +118,18 @@ payload_sum(const struct net *n, const struct pkt *p)
 uint64_t
 pseudo_sum(const struct tuple *t, uint8_t proto, uint32_t len)
 {
-	/*
-	 * Protocol and length as words in network order, by arithmetic: put
-	 * together in memory, they would be loaded only after all stores
-	 * before them, and those to the frame wait for its cache line.
-	 */
-	uint64_t sum = (uint64_t)htobe16(proto) + htobe16((uint16_t)len);
+	/* zero, protocol, length: RFC 9293 (3.1). Over IPv6 the length has 32
+	 * bits (RFC 8200 8.1), but no packet that we serve is so long. */
+	uint64_t sum = __builtin_bswap32((uint32_t)proto << 16 |
+	    (len & 0xffff));
 
-	if (t->family == 4) {
-		sum = csum_add(sum, t->laddr + 12, 4);
-		sum = csum_add(sum, t->raddr + 12, 4);
-	} else {
-		/* RFC 8200 (8.1): no longer packet is served, so that the
-		 * upper half of the length is 0 */
-		sum = csum_add(sum, t->laddr, 16);
-		sum = csum_add(sum, t->raddr, 16);
-	}
-	return sum;
+	if (__builtin_expect(t->family == 4, 1))
+		return sum + rd32_be(t->laddr + 12) + rd32_be(t->raddr + 12);
+	return csum_add(csum_add(sum, t->laddr, 16), t->raddr, 16);
 }
 
-void
-l4_csum(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+static inline void
+sum_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint16_t csum_off)
 {
 	uint32_t caps = n->port[p->port].conf.caps;
@@ -154,8 +151,15 @@ l4_csum(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	wr16_raw(field, folded == 0 && proto == PROTO_UDP ? 0xffff : folded);
 }
 
-uint8_t *
-ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+void
+l4_csum(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+    uint16_t csum_off)
+{
+	sum_write(n, p, t, proto, csum_off);
+}
+
+static inline uint8_t *
+write4(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint8_t tos)
 {
 	struct net_port *np = &n->port[p->port];
@@ -191,6 +195,13 @@ ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 }
 
 uint8_t *
+ip4_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+    uint8_t tos)
+{
+	return write4(n, p, t, proto, tos);
+}
+
+uint8_t *
 ip6_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
     uint8_t tos)
 {
@@ -212,35 +223,71 @@ ip6_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	return ip;
 }
 
-void
-ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
-    uint16_t csum_off, uint16_t l4_len, uint8_t tos)
+/* The rest of ip_output() for IPv6. Takes p. */
+static __attribute__((noinline)) void
+output6(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+    uint8_t tos)
 {
-	struct tuple hop;
+	struct tuple hop = *t;
 
-	p->port = t->port;
-	p->l4_len = l4_len;
-	hop = *t;
-	if (ip_next_hop(n, &hop) < 0 || (t->family == 4 &&
-	    ip4_broadcast(&n->port[t->port], rd32_be(t->raddr + 12)))) {
+	if (ip_next_hop(n, &hop) < 0) {
 		net_count(n, CNT_drop_no_route, 1);
 		frame_put(n, p);
 		return;
 	}
-	if (p->nfrag != 0 && (n->port[p->port].conf.caps & NET_CAP_FRAGS) == 0 &&
+	ip6_write(n, p, t, proto, tos);
+	link_write(n, p, ETH_P_IP6);
+	neigh_send(n, p, hop.raddr);
+}
+
+/* Next hop of an IPv4 address, written to gw if it is the gateway; NULL:
+ * there is none. */
+static inline const uint8_t *
+hop4(const struct net_port *np, const struct tuple *t, uint8_t gw[16])
+{
+	uint32_t dst = rd32_be(t->raddr + 12), i;
+
+	for (i = 0; i < np->naddr4; i++)
+		if (((np->addr4_be[i] ^ dst) & np->mask4_be[i]) == 0)
+			return ip4_broadcast(np, dst) ? NULL : t->raddr;
+	if (np->gw4_be == 0 || dst == UINT32_MAX)
+		return NULL;
+	map4(gw, (const uint8_t *)&np->gw4_be);
+	return gw;
+}
+
+void
+ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
+    uint16_t l4_len, uint8_t tos)
+{
+	const struct net_port *np = &n->port[t->port];
+	const uint8_t *hop;
+	uint8_t gw[16];
+
+	p->port = t->port;
+	p->l4_len = l4_len;
+	if (p->nfrag != 0 && (np->conf.caps & NET_CAP_FRAGS) == 0 &&
 	    !flatten(n, p)) {
 		net_count(n, CNT_drop_oversize, 1);
 		frame_put(n, p);
 		return;
 	}
-	if (proto != PROTO_ICMP)
-		l4_csum(n, p, t, proto, csum_off);
-	if (t->family == 4) {
-		ip4_write(n, p, t, proto, tos);
-		ether_header(n, p, ETH_P_IP4);
-	} else {
-		ip6_write(n, p, t, proto, tos);
-		ether_header(n, p, ETH_P_IP6);
+	if (__builtin_expect(proto == PROTO_TCP, 1))
+		sum_write(n, p, t, proto, TCP_CSUM);
+	else if (proto != PROTO_ICMP)
+		l4_csum(n, p, t, proto, proto == PROTO_UDP ? UDP_CSUM :
+		    ICMP_CSUM);
+	if (__builtin_expect(t->family != 4, 0)) {
+		output6(n, p, t, proto, tos);
+		return;
 	}
-	neigh_send(n, p, hop.raddr);
+	hop = hop4(np, t, gw);
+	if (hop == NULL) {
+		net_count(n, CNT_drop_no_route, 1);
+		frame_put(n, p);
+		return;
+	}
+	write4(n, p, t, proto, tos);
+	link_write(n, p, ETH_P_IP4);
+	neigh_send(n, p, hop);
 }

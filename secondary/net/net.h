@@ -101,6 +101,8 @@ struct net_conf {
 	uint8_t restart_idle;	/* slow start again after idle (RFC 5681) */
 	uint8_t nodelay;	/* new connections start with TCP_NODELAY */
 	uint8_t conn_opts;	/* 1: see struct conn_opts */
+	uint8_t quick_acks;	/* ACKs that are never delayed at the begin of
+				   a connection: 8 */
 	/* IP */
 	uint8_t reassembly;	/* 1: put fragments together; 0: drop them */
 	uint16_t udp_step, udp_at; /* UDP source ports that we choose: those p
@@ -254,7 +256,8 @@ const struct net_conf *net_settings(const struct net *n);
  * The last three steps of a turn in one call, with max 256 connections or
  * timers each: for drivers that want what a call causes at once. True: some
  * work is left, because of max or because out is full; empty out and call it
- * again with the same time.
+ * again with the same time. What cannot be sent because the pool is empty
+ * waits for a later turn and does not count.
  */
 bool	net_turn(struct net *n, uint64_t now_us);
 
@@ -278,9 +281,10 @@ uint32_t net_tx_mark(const struct net *n);
 uint64_t net_deadline(struct net *n);
 
 /*
- * Accept connections to local (family 0: any address and family; port 0 is
- * -EINVAL). 0, -EADDRINUSE, -ENOSPC. Listeners are not records: a process
- * sets them up again before or after net_adopt().
+ * Accept connections to local (family 0: any address and family; an address
+ * of zeros: any of its family; port 0 is -EINVAL). 0, -EADDRINUSE, -ENOSPC.
+ * Listeners are not records: a process sets them up again before or after
+ * net_adopt().
  */
 int	net_listen(struct net *n, const struct net_addr *local);
 

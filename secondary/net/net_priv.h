@@ -293,9 +293,10 @@ void	frame_put(struct net *n, struct pkt *p);
 /*
  * Put an IP packet into out. p holds the transport header and payload (and
  * frags); this prepends network and link headers for the flow t (checksums
- * in hardware or software, transport checksum at csum_off bytes into the
- * transport header; l4_len is the length of that header), finds the next hop
- * and queues the frame. Without a known next hop the frame waits for ARP/ND,
+ * in hardware or software, that of TCP, UDP and ICMPv6 where proto says; an
+ * IPv4 ICMP message has its own already; l4_len is the length of the
+ * transport header, for TSO), finds the next hop and queues the frame.
+ * Without a known next hop the frame waits for ARP or ND,
  * but for one with frags: that is dropped, since its mark must be n->tx_mark
  * when this returns (TCP notes it in the chunks that the frame refers to).
  * PKT_TX_TSO and tso_mss are set by the caller.
@@ -303,7 +304,7 @@ void	frame_put(struct net *n, struct pkt *p);
  * The caller made sure that out is not full.
  */
 void	ip_output(struct net *n, struct pkt *p, const struct tuple *t,
-	    uint8_t proto, uint16_t csum_off, uint16_t l4_len, uint8_t tos);
+	    uint8_t proto, uint16_t l4_len, uint8_t tos);
 
 /* Path MTU towards the flow's remote end, bytes of an IP packet. */
 uint16_t ip_mtu(const struct net *n, const struct tuple *t);

@@ -11,18 +11,19 @@
 bool
 net_turn(struct net *n, uint64_t now_us)
 {
-	bool more = false;
+	bool more = false, waits = false;
 	uint32_t i;
 
 	for (i = 0; i < TURN_ROUNDS; i++) {
 		more = net_advance(n, now_us, TURN_MAX) > 0;
 		more |= net_events(n, now_us, TURN_MAX) > 0;
-		more |= net_output(n, now_us) > 0;
+		waits = net_output(n, now_us) > 0;
 		more |= n->ready_head != ARENA_NONE;
-		if (!more || pktq_full(&n->out))
+		if ((!more && !waits) || pktq_full(&n->out))
 			break;
 	}
-	return more;
+	/* without a frame in out the driver has nothing to give back */
+	return more || (waits && n->out.n > 0);
 }
 
 const struct net_conf *

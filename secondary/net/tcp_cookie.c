@@ -79,7 +79,7 @@ tcp_cookie_send(struct net *n, const struct tuple *t,
 	p->l4_len = (uint16_t)hlen;
 	net_count(n, CNT_tcp_cookies_sent, 1);
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, t, 6, 16, (uint16_t)hlen, 0);
+	ip_output(n, p, t, 6, (uint16_t)hlen, 0);
 }
 
 /* What the peer's SYN said, as far as the cookie remembers. */

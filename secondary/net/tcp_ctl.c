@@ -94,7 +94,7 @@ bare(struct net *n, struct conn *c, uint32_t seq, uint8_t flags,
 	p->len = hlen;
 	p->l4_len = (uint16_t)hlen;
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
+	ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }
 
@@ -170,7 +170,7 @@ tcp_send_syn(struct net *n, struct conn *c)
 		c->rcv_adv = c->rcv_nxt + wnd;
 	}
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
+	ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }
 
@@ -203,5 +203,5 @@ tcp_refuse(struct net *n, const struct tuple *t, const struct tcp_seg_in *s)
 	p->l4_len = TCP_HLEN;
 	net_count(n, CNT_tcp_reset_out, 1);
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, t, 6, 16, TCP_HLEN, 0);
+	ip_output(n, p, t, 6, TCP_HLEN, 0);
 }

@@ -51,6 +51,22 @@ tcp_half_adopt(struct net *n, struct conn *c)
 }
 
 void
+tcp_half_listen(struct net *n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n->nlisten; i++)
+		n->listen[i].half = 0;
+	if (n->nhalf == 0)
+		return;
+	n->nhalf = 0;
+	for (i = 0; i < n->a->shape.conns; i++)
+		if (atomic_load_explicit(&conn_at(n, i)->rec.state,
+		    memory_order_relaxed) == REC_USED)
+			tcp_half_adopt(n, conn_at(n, i));
+}
+
+void
 tcp_set_state(struct net *n, struct conn *c, enum tcp_state s)
 {
 	if (half_open(c))
@@ -126,7 +142,7 @@ tcp_open(struct net *n, const struct tuple *t, uint32_t hash, uint16_t bucket)
 	c->t = *t;
 	conn_clear(n, c);
 	c->rcvbuf_kb = (uint16_t)min_u32(n->conf.rcvbuf >> 10, UINT16_MAX);
-	c->quick = TCP_QUICK;
+	c->quick = n->conf.quick_acks;
 	c->last_rx_ms = tcp_now_ms(n);
 	if (n->conf.nodelay)
 		c->flags |= TF_NODELAY;

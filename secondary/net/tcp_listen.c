@@ -18,6 +18,16 @@ addr_same(const struct net_addr *a, const struct net_addr *b)
 	    memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16) == 0);
 }
 
+/* All addresses of its family, or of both. */
+static bool
+is_any(const struct net_addr *a)
+{
+	static const uint8_t zero[16];
+
+	return a->family == 0 ||
+	    memcmp(a->addr, zero, a->family == 4 ? 4 : 16) == 0;
+}
+
 static bool
 matches(const struct listener *l, const struct tuple *t)
 {
@@ -27,11 +37,11 @@ matches(const struct listener *l, const struct tuple *t)
 	case 0:
 		return true;
 	case 4:
-		return t->family == 4 &&
-		    memcmp(l->addr.addr, t->laddr + 12, 4) == 0;
+		return t->family == 4 && (is_any(&l->addr) ||
+		    memcmp(l->addr.addr, t->laddr + 12, 4) == 0);
 	default:
-		return t->family == 6 &&
-		    memcmp(l->addr.addr, t->laddr, 16) == 0;
+		return t->family == 6 && (is_any(&l->addr) ||
+		    memcmp(l->addr.addr, t->laddr, 16) == 0);
 	}
 }
 
@@ -45,7 +55,7 @@ tcp_listener(struct net *n, const struct tuple *t)
 		l = &n->listen[i];
 		if (!matches(l, t))
 			continue;
-		if (l->addr.family != 0)
+		if (!is_any(&l->addr))
 			return l;
 		any = l;
 	}
@@ -102,6 +112,7 @@ net_listen_as(struct net *n, const struct net_listen_conf *l)
 	n->listen[n->nlisten].full = false;
 	listener_set(&n->listen[n->nlisten], l);
 	n->nlisten++;
+	tcp_half_listen(n);
 	return 0;
 }
 
@@ -164,6 +175,7 @@ net_unlisten(struct net *n, const struct net_addr *local)
 		if (!addr_same(&n->listen[i].addr, local))
 			continue;
 		n->listen[i] = n->listen[--n->nlisten];
+		tcp_half_listen(n);
 		return 0;
 	}
 	return -ENOENT;

@@ -59,6 +59,9 @@ tcp_mark_lost(struct conn *c, struct tcp_ext *x, struct seg_it *it)
 		return;
 	it->s->flags |= SEG_LOST;
 	x->lost += it->s->end - it->start;
+	/* without SACK, duplicate ACKs may have counted it as delivered */
+	if ((c->flags & TF_SACK) == 0)
+		x->sacked = min_u32(x->sacked, tcp_flight(c) - x->lost);
 }
 
 /* RFC 8985 §6.2 step 4: how long a segment may be late. */

@@ -243,6 +243,8 @@ void	tcp_ready(struct net *n, struct conn *c, uint32_t ev);
 void	tcp_established(struct net *n, struct conn *c);
 /* Count an adopted connection into the gauges of half-open ones. */
 void	tcp_half_adopt(struct net *n, struct conn *c);
+/* The listeners changed: count again which half-open ones are whose. */
+void	tcp_half_listen(struct net *n);
 
 /* ---- tcp_steps.c: the steps of RFC 9293 §3.10.7 ---- */
 void	tcp_steps(struct net *n, struct conn *c, struct tcp_seg_in *s,

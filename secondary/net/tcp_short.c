@@ -96,6 +96,6 @@ tcp_short(struct net *n, struct conn *c)
 	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
 	net_count(n, CNT_tcp_bytes_out, len);
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, 16, (uint16_t)hlen, tcp_tos(n, c));
+	ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }

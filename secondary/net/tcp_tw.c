@@ -84,7 +84,7 @@ tw_ack(struct net *n, const struct tw *w)
 	p->len = hlen;
 	p->l4_len = (uint16_t)hlen;
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &w->t, 6, 16, (uint16_t)hlen, 0);
+	ip_output(n, p, &w->t, 6, (uint16_t)hlen, 0);
 }
 
 /* RFC 6191 §2 and RFC 9293 §3.10.7.4: does the SYN belong to a new

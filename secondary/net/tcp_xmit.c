@@ -180,7 +180,7 @@ tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	}
 	i = f.p->nfrag;
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, f.p, &c->t, 6, 16, (uint16_t)hlen, tos);
+	ip_output(n, f.p, &c->t, 6, (uint16_t)hlen, tos);
 	while (i-- > 0) {
 		k = chunk_at(n, f.used[i]);
 		k->mark = n->tx_mark;

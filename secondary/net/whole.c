@@ -17,6 +17,8 @@ static void
 link_header(struct net *n, struct pkt *p, const struct whole *w)
 {
 	p->port = w->port;
+	if (n->port[w->port].conf.l3)
+		return;		/* net_frame() does */
 	memcpy(ether_header(n, p, w->family == 4 ? ETH_P_IP4 : ETH_P_IP6),
 	    w->ether, 2 * 6);
 }

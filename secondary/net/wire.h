@@ -66,6 +66,8 @@
 #define PROTO_DSTOPTS	60u
 
 #define ICMP_HLEN	8u
+#define ICMP_CSUM	2
+#define TCP_CSUM	16
 #define ICMP_ECHO_REPLY	0u
 #define ICMP_UNREACH	3u
 #define ICMP_ECHO	8u

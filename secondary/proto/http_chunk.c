@@ -17,6 +17,51 @@ is_text(uint8_t b)
 	return (b >= 0x20 && b != 0x7f) || b == '\t';
 }
 
+/*
+ * A chunk extension (RFC 9112, 7.1.1): ";" name ["=" (token or string)], with
+ * blanks about ";" and "=". Nothing else stands behind a size.
+ */
+static uint8_t
+in_ext(uint8_t state, uint8_t b)
+{
+	bool blank = b == ' ' || b == '\t';
+	bool token = http_is_lex((char)b, LEX_TOKEN);
+
+	switch (state) {
+	case HC_EXT_PRE:		/* blanks behind the size or a value */
+		return blank ? HC_EXT_PRE : b == ';' ? HC_EXT : HC_BAD;
+	case HC_EXT:
+		return blank ? HC_EXT : token ? HC_EXT_NAME : HC_BAD;
+	case HC_EXT_NAME:
+	case HC_EXT_BWS:		/* blanks behind a name */
+		if (b == '=')
+			return HC_EXT_EQ;
+		if (blank)
+			return HC_EXT_BWS;
+		if (token && state == HC_EXT_NAME)
+			return HC_EXT_NAME;
+		break;
+	case HC_EXT_EQ:
+		return blank ? HC_EXT_EQ : b == '"' ? HC_EXT_STR :
+		    token ? HC_EXT_VAL : HC_BAD;
+	case HC_EXT_STR:
+		return b == '"' ? HC_EXT_DONE : b == '\\' ? HC_EXT_ESC :
+		    is_text(b) ? HC_EXT_STR : HC_BAD;
+	case HC_EXT_ESC:
+		return is_text(b) ? HC_EXT_STR : HC_BAD;
+	default:			/* HC_EXT_VAL, HC_EXT_DONE */
+		if (token && state == HC_EXT_VAL)
+			return HC_EXT_VAL;
+		if (blank)
+			return HC_EXT_PRE;
+		break;
+	}
+	/* A name or a value was whole; blanks before the end are not. */
+	if (b == ';')
+		return HC_EXT;
+	return b == '\r' && state != HC_EXT_BWS ? HC_SIZE_LF : HC_BAD;
+}
+
 /* The line with the size ended. */
 static uint8_t
 size_done(struct http_chunk *c)
@@ -47,11 +92,11 @@ in_size(struct http_chunk *c, uint8_t b)
 		}
 		if (c->state == HC_SIZE)
 			return HC_BAD;
-		return b == ';' ? HC_EXT : b == '\r' ? HC_SIZE_LF : HC_BAD;
-	case HC_EXT:
-		return b == '\r' ? HC_SIZE_LF : is_text(b) ? HC_EXT : HC_BAD;
-	default:
+		return b == '\r' ? HC_SIZE_LF : in_ext(HC_EXT_PRE, b);
+	case HC_SIZE_LF:
 		return b == '\n' ? size_done(c) : HC_BAD;
+	default:
+		return in_ext(c->state, b);
 	}
 }
 

@@ -18,7 +18,15 @@
 enum http_chunk_state {
 	HC_SIZE,		/* zeroed state: before the first digit */
 	HC_DIGITS,
-	HC_EXT,
+	HC_EXT,			/* behind ";" */
+	HC_EXT_PRE,
+	HC_EXT_NAME,
+	HC_EXT_BWS,
+	HC_EXT_EQ,
+	HC_EXT_VAL,
+	HC_EXT_STR,
+	HC_EXT_ESC,
+	HC_EXT_DONE,
 	HC_SIZE_LF,
 	HC_DATA,		/* left > 0 bytes of data come next */
 	HC_DATA_CR,

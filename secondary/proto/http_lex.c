@@ -9,23 +9,24 @@
 #define ALLX	(ALL | X)
 
 /*
- * Targets may hold any visible character but '#', and bytes above 127, which
- * careless clients send raw. PLAIN has no '/', '.', '%' and '?': those have a
- * meaning.
+ * Targets may hold any visible character but '#', which never belongs there,
+ * and the backslash, which some take for a slash; bytes above 127 come
+ * encoded (RFC 3986, 2.5). Careless clients send the rest raw. PLAIN has no
+ * '/', '.', '%' and '?': those have a meaning. A comma is allowed in names of
+ * hosts, but looks like two of them.
  */
 const uint8_t http_lex[256] = {
 	['!'] = ALL, ['"'] = U, ['#'] = T, ['$'] = ALL, ['%'] = T | U,
 	['&'] = ALL, ['\''] = ALL, ['('] = U | P | H, [')'] = U | P | H,
-	['*'] = ALL, ['+'] = ALL, [','] = U | P | H, ['-'] = ALL,
+	['*'] = ALL, ['+'] = ALL, [','] = U | P, ['-'] = ALL,
 	['.'] = T | U | H | LEX_DOT, ['/'] = U, [':'] = U | P,
 	[';'] = U | P | H,
 	['<'] = U, ['='] = U | P | H, ['>'] = U, ['?'] = U, ['@'] = U | P,
-	['['] = U, ['\\'] = U, [']'] = U, ['^'] = T | U, ['_'] = ALL,
+	['['] = U, [']'] = U, ['^'] = T | U, ['_'] = ALL,
 	['`'] = T | U, ['{'] = U, ['|'] = T | U, ['}'] = U, ['~'] = ALL,
 	['0' ... '9'] = ALLX,
 	['A' ... 'F'] = ALLX, ['G' ... 'Z'] = ALL,
 	['a' ... 'f'] = ALLX, ['g' ... 'z'] = ALL,
-	[0x80 ... 0xff] = U,
 };
 
 /*
@@ -60,6 +61,7 @@ http_field_id(const char *name, uint32_t n)
 		{ "content-type", 12, FIELD_CONTENT_TYPE },
 		{ "if-none-match", 13, FIELD_IF_NONE_MATCH },
 		{ "content-length", 14, FIELD_CONTENT_LENGTH },
+		{ "accept-encoding", 15, FIELD_ACCEPT_ENCODING },
 		{ "if-modified-since", 17, FIELD_IF_MODIFIED_SINCE },
 		{ "transfer-encoding", 17, FIELD_TRANSFER_ENCODING },
 		{ "if-unmodified-since", 19, FIELD_IF_UNMODIFIED_SINCE },
@@ -67,7 +69,7 @@ http_field_id(const char *name, uint32_t n)
 	/* First row of each length, and one more: most names are one look. */
 	static const uint8_t first[20] = {
 		[5] = 1, [6] = 2, [8] = 3, [10] = 5, [12] = 6, [13] = 7,
-		[14] = 8, [17] = 9, [19] = 11
+		[14] = 8, [15] = 9, [17] = 10, [19] = 12
 	};
 	struct http_slice s = { name, n };
 	uint32_t i;

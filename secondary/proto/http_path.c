@@ -31,6 +31,22 @@ segment(const char *dst, int start, int at)
 	return at + 1;
 }
 
+/*
+ * Whether the byte c must not follow b in a path: a control character, or the
+ * second byte of an overlong UTF-8 sequence, which careless decoders take for
+ * a slash or a dot (RFC 3629, 10).
+ */
+static bool
+refused(uint8_t b, uint8_t c)
+{
+	if (c < 0x20 || c == 0x7f)
+		return true;
+	if (b < 0xc0 || (c & 0xc0) != 0x80)
+		return false;
+	return b <= 0xc1 || (b == 0xe0 && c < 0xa0) ||
+	    (b == 0xf0 && c < 0x90);
+}
+
 int
 http_path(char *dst, const char *src, uint32_t n)
 {
@@ -50,7 +66,7 @@ http_path(char *dst, const char *src, uint32_t n)
 			c = (char)(hi << 4 | lo);
 			i += 2;
 		}
-		if (c == '\0')
+		if (refused((uint8_t)dst[at - 1], (uint8_t)c))
 			return -1;
 		if (c != '/') {
 			dst[at++] = c;

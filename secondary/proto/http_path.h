@@ -13,8 +13,8 @@
  * into dst, which has room for n bytes. Percent-encoding is decoded once;
  * then "." and ".." segments are resolved (RFC 3986, 5.2.4) and runs of
  * slashes are one. A backslash is a character like any other. Returns the
- * number of bytes, at least 1; -1: broken percent-encoding, an encoded NUL,
- * or a ".." that climbs above the root.
+ * number of bytes, at least 1; -1: broken percent-encoding, a control
+ * character, overlong UTF-8, or a ".." that climbs above the root.
  */
 int	http_path(char *dst, const char *src, uint32_t n);
 

@@ -201,7 +201,10 @@ fields(struct http_req *r, const char *s, const char *end, uint32_t most)
 	return 0;
 }
 
-/* 1*DIGIT below 2^63; several fields or a list are refused whole. */
+/*
+ * 1*DIGIT below 2^63; several fields or a list are refused whole, and zeros in
+ * front too: somebody before us may have read an octal number.
+ */
 static int
 content_length(struct http_req *r)
 {
@@ -209,7 +212,8 @@ content_length(struct http_req *r)
 	uint64_t digit;
 	uint32_t i;
 
-	if ((r->twice & BIT(FIELD_CONTENT_LENGTH)) || v->n == 0)
+	if ((r->twice & BIT(FIELD_CONTENT_LENGTH)) || v->n == 0 ||
+	    (v->n > 1 && v->p[0] == '0'))
 		return 400;
 	for (i = 0; i < v->n; i++) {
 		if (v->p[i] < '0' || v->p[i] > '9')
@@ -294,7 +298,8 @@ on_headers_complete(llhttp_t *ll)
 /*
  * Whether llhttp takes the fields too, and sees the same framing. Request
  * lines differ in what is allowed (it knows no unknown method), so it is
- * given a plain one.
+ * given a plain one; and it takes no tab behind a length, where RFC 9110 (5.5)
+ * has it ignored, so blanks there are left out.
  */
 static bool
 llhttp_agrees(const struct http_req *r)
@@ -303,13 +308,21 @@ llhttp_agrees(const struct http_req *r)
 		.on_headers_complete = on_headers_complete,
 	};
 	static const char line[] = "POST / HTTP/1.1\r\n";
+	const char *s = r->fields.p, *end = s + r->fields.n + 2, *v;
 	llhttp_errno_t err;
 	llhttp_t ll;
 
 	llhttp_init(&ll, HTTP_REQUEST, &settings);
 	err = llhttp_execute(&ll, line, sizeof(line) - 1);
+	if (err == HPE_OK && (r->flags & REQ_LENGTH)) {
+		v = r->field[FIELD_CONTENT_LENGTH].p +
+		    r->field[FIELD_CONTENT_LENGTH].n;
+		err = llhttp_execute(&ll, s, (size_t)(v - s));
+		for (s = v; *s == ' ' || *s == '\t'; s++)
+			;
+	}
 	if (err == HPE_OK)
-		err = llhttp_execute(&ll, r->fields.p, r->fields.n + 2);
+		err = llhttp_execute(&ll, s, (size_t)(end - s));
 	if (err != HPE_PAUSED)
 		return false;
 	return !(ll.flags & F_CHUNKED) == !(r->flags & REQ_CHUNKED) &&

@@ -44,6 +44,7 @@ enum http_field {
 	FIELD_IF_NONE_MATCH,
 	FIELD_IF_MODIFIED_SINCE,
 	FIELD_IF_UNMODIFIED_SINCE,
+	FIELD_ACCEPT_ENCODING,
 	FIELDS,			/* also: any other field */
 };
 

@@ -110,9 +110,56 @@ HTTP = {
     "fold": b"\2" + req("GET / HTTP/1.1", HOST, "X: a", " b"),
 }
 
+# fuzz_ip6: kinds of steps, and a chain of extension headers of 8 bytes each
+(RAW6, CHAIN6, ICMP6, ND6, ERROR6, SEGMENT6, UDP6, TIME6, ADOPT6) = range(9)
+PAD = b"\0\0\1\4\0\0\0\0"
+
+
+def chain(first, *kinds, how=0, body=PAD):
+    out = bytes([CHAIN6, first, how, len(kinds) + 1])
+    for k in kinds:
+        out += bytes([k]) + body
+    return out + body
+
+
+IP6 = {
+    "chain": chain(0, 3) + chain(3, 3, 3) + chain(1, 3) + chain(3, 0),
+    "options": chain(3, body=b"\0\0\xbe\4\0\0\0\0") +
+    chain(0, body=b"\0\0\5\2\0\0\1\0"),
+    "atomic": chain(2, 3, body=b"\0\0\0\0\0\0\0\7") + chain(2, 2),
+    "echo": op(ICMP6, b"\0\0\x10\x80\0\0\0\0\1\0\1data") +
+    op(ICMP6, b"\2\0\x10\x80\0\0\0\0\1\0\1data"),
+    "discovery": op(ND6, b"\x19\x08\0\1\1\2\0\0\0\0\1") +
+    op(ND6, b"\x00\x08\x60\2\1\2\0\0\0\0\1") +
+    op(ND6, b"\x1b\0\0") + op(ND6, b"\x12\x08\x20\2\1\2\0\0\0\0\7"),
+    "too-big": op(SEGMENT6, b"\0\0\x18\0\x64") +
+    op(ERROR6, b"\0\1\0\5\0\0\x50\1\0"),
+    "segments": op(SEGMENT6, b"\0\0\x18\1\0") + op(TIME6, b"\1\0\6") +
+    op(SEGMENT6, b"\0\0\x11\0\0") + op(ADOPT6) + op(TIME6, b"\1\0\x0f"),
+    "udp": op(UDP6, b"\0\x40\1\1\1") + op(UDP6, b"\0\x40\0\1\1"),
+}
+
+# fuzz_frag: kinds of steps; the first two bytes choose limit and message
+(PIECE4, PIECE6, ODD4, ODD6, TIMEF, SQUEEZEF, LENGTHF) = range(7)
+FRAG = {
+    "in-order-4": b"\0\1\x0b\xb8" + b"".join(
+        op(PIECE4, bytes([124, i, 1])) for i in range(4)),
+    "in-order-6": b"\0\0\x0b\xb8" + b"".join(
+        op(PIECE6, bytes([124, i, 1])) for i in range(4)),
+    "reversed": b"\1\1\0\x64" + b"".join(
+        op(PIECE4, bytes([1, i, 2])) for i in (6, 5, 4, 3, 2, 1, 0)),
+    "overlap": b"\0\0\4\0" + op(PIECE6, b"\x0a\0\0") +
+    op(ODD6, b"\0\x10\0\x40\0") + op(TIMEF, b"\xff\xff\x0a"),
+    "many": b"\1\1\x17\0" + b"".join(
+        op(PIECE4, bytes([0, i, i % 4])) for i in range(1, 99)),
+    "no-frames": b"\0\0\x0b\0" + op(PIECE6, b"\x7c\0\1") +
+    op(SQUEEZEF, b"\0\0\x7c\1\1") + op(SQUEEZEF, b"\1\0\x7c\2\1"),
+}
+
 
 def main():
-    for target, inputs in (("fuzz_input", INPUT), ("fuzz_http", HTTP)):
+    for target, inputs in (("fuzz_input", INPUT), ("fuzz_http", HTTP),
+                           ("fuzz_ip6", IP6), ("fuzz_frag", FRAG)):
         folder = os.path.join(HERE, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in inputs.items():

@@ -154,6 +154,8 @@ count_frames(struct walk *k)
 		saw_pkt(k, h->stash[i]);
 	for (i = 0; i < h->ring_n; i++)
 		saw_pkt(k, h->ring[(h->ring_head + i) % NIC_RING].p);
+	for (i = 0; i < net_out(h->net)->n; i++)
+		saw_pkt(k, net_out(h->net)->p[i]);
 	for (i = 0; i < h->net->nheld; i++)
 		saw_pkt(k, h->net->held[i].p);
 	k->nheld = 0;

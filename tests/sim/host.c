@@ -369,5 +369,6 @@ host_adopt(struct world *w, struct host *h)
 			h->stash[h->nstash++] = frame(h, i);
 	listen(w, h);
 	net_replay(h->net, w->now);
+	check_host(w, h, true);
 	h->wake = h->ready_at = w->now + h->turn_us;
 }

@@ -110,12 +110,13 @@ run_seed(const struct options *o, struct world *w, uint64_t seed)
 		repeat_line(o, seed);
 	} else if (o->verbose) {
 		printf("seed %llu: %u hosts, %u plans, %llu frames, %llu "
-		    "turns, %llu deaths, %.3f s virtual, %.3f s real\n",
+		    "turns, %llu deaths, %.3f s virtual, %.3f s real, "
+		    "%u kbit/s\n",
 		    (unsigned long long)seed, w->nhosts, w->nplans,
 		    (unsigned long long)w->frames_sent,
 		    (unsigned long long)w->steps,
 		    (unsigned long long)w->deaths,
-		    (double)w->now / SEC - 1000, seconds() - t0);
+		    (double)w->now / SEC - 1000, seconds() - t0, w->kbps);
 	}
 	if (o->verbose && o->from == o->to)
 		print_counters(w);

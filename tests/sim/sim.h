@@ -351,6 +351,8 @@ struct world {
 	uint32_t syn_flood;	/* of them, SYNs: chances in a million */
 	bool lenient;		/* conditions under which a connection may
 				   time out */
+	uint32_t kbps_min;	/* plan 0 must get this through; 0: any rate */
+	uint32_t kbps;		/* what it got, client to server */
 	bool quiet;		/* all plans have ended */
 	/* frames on their way: a heap by time */
 	struct wire **heap;

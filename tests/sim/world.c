@@ -8,6 +8,7 @@
 
 #include "sim.h"
 
+#define START		(1000ull * SEC)	/* the beginning of the world */
 #define QUIET_LIMIT	(2000ull * SEC)	/* for what follows the last stream */
 
 void
@@ -35,7 +36,7 @@ world_init(struct world *w, uint64_t seed, const struct scenario *sc,
 	w->seed = seed;
 	w->scenario = sc;
 	w->tracing = tracing;
-	w->now = w->next_start = 1000 * SEC;
+	w->now = w->next_start = START;
 	rng_seed(&w->rng, seed, 1);
 	rng_seed(&w->net_rng, seed, 2);
 	rng_seed(&w->app_rng, seed, 3);
@@ -157,6 +158,10 @@ all_done(struct world *w)
 			return false;
 	for (i = 0; i < w->nplans; i++)
 		app_judge(w, &w->plan[i]);
+	w->kbps = (uint32_t)(w->plan[0].side[1].rcvd * 8000 /
+	    (w->now - START));
+	SIM_CHECK(w, w->kbps >= w->kbps_min,
+	    "%u kbit/s got through, %u were expected", w->kbps, w->kbps_min);
 	w->quiet = true;
 	w->attack_at = SIM_NEVER;
 	if (w->faults_end > w->now)

@@ -123,8 +123,13 @@ static const struct {
 	{ "/%4", NULL }, { "/%zz", NULL }, { "/%4g", NULL },
 	/* no separators, no escapes */
 	{ "/..\\..\\x", "/..\\..\\x" }, { "/%5c..%5cx", "/\\..\\x" },
-	{ "/%c0%ae%c0%ae/x", "/\xc0\xae\xc0\xae/x" },
-	{ "/%20%0d%0a", "/ \r\n" }, { "a", NULL }, { "", NULL },
+	/* no overlong sequences (RFC 3629, 3), but other bytes as they are */
+	{ "/%c0%ae%c0%ae/x", NULL }, { "/..%c1%9c", NULL },
+	{ "/%e0%80%af", NULL }, { "/%f0%80%80%af", NULL },
+	{ "/%c3%a9", "/\xc3\xa9" }, { "/%e0%a4%85", "/\xe0\xa4\x85" },
+	{ "/%c0", "/\xc0" }, { "/%20", "/ " },
+	{ "/%20%0d%0a", NULL }, { "/%7f", NULL }, { "/%1b", NULL },
+	{ "a", NULL }, { "", NULL },
 };
 
 /* RFC 3986, 5.2.4 and 6.2.2; nothing climbs above the root. */
@@ -329,7 +334,14 @@ static const struct {
 	{ "A\r\n0123456789\r\n0\r\n\r\n", "0123456789" },
 	{ "0005\r\nhello\r\n000\r\n\r\n", "hello" },
 	{ "5;a=b;c=\"d\"\r\nhello\r\n0;x\r\n\r\n", "hello" },
+	{ "5 ; a = b;c\r\nhello\r\n0\r\n\r\n", "hello" },
+	{ "5;a=\"b;\\\"\"\t;c\r\nhello\r\n0\r\n\r\n", "hello" },
 	{ "0\r\nA: b\r\nC:d\r\n\r\n", "" },
+	{ "5;\r\nhello", NULL }, { "5;=b\r\nhello", NULL },
+	{ "5;a=\r\nhello", NULL }, { "5;a=\"b\r\nhello", NULL },
+	{ "5;a=\"b\"c\r\nhello", NULL }, { "5;a b\r\nhello", NULL },
+	{ "5;a \r\nhello", NULL }, { "5;a=b \r\nhello", NULL },
+	{ "5;a;\r\nhello", NULL },
 	{ "\r\n", NULL }, { "5\nhello\r\n0\r\n\r\n", NULL },
 	{ "5\r\nhello\n0\r\n\r\n", NULL }, { "5\r\nhello\r\n0\n\n", NULL },
 	{ "5\r\nhello\r\n0\r\n\n", NULL }, { "5\r\nhelloX\r\n", NULL },

@@ -33,7 +33,7 @@
 #define SERVER_PORT	7u
 #define QUICK		1000u	/* bytes after which the server closes first */
 #define HANG		2000000u /* polls until a child counts as stuck */
-#define KILLS_MIN	20u	/* of a run, however slow the machine is */
+#define KILLS_MIN	10u	/* of a run, however slow the machine is */
 #define KILL_NS		200000u	/* a random kill comes within this time */
 
 /* What both processes see, beside the server's arena and frames. */
@@ -605,7 +605,7 @@ START_TEST(a_kill_at_any_instruction_costs_one_connection_at_most)
 		fprintf(stderr, "  ptrace is not allowed here\n");
 		return;
 	}
-	run(0xabcd + (uint64_t)_i, true, 400, 4.0);
+	run(0xabcd + (uint64_t)_i, true, 400, 3.0);
 	ck_assert_msg(verdict.why[0] == '\0', "seed %d: %s", _i, verdict.why);
 	ck_assert_uint_ge(verdict.kills, KILLS_MIN);
 	ck_assert_uint_gt(verdict.in_hands, 0);
@@ -631,7 +631,7 @@ START_TEST(believing_the_record_in_hands_is_noticed)
 	if (pid == 0) {
 		forget_hands = true;
 		for (seed = 1; seed < 20; seed++) {
-			run(seed, true, 200, 5.0);
+			run(seed, true, 200, 2.0);
 			if (verdict.why[0] != '\0')
 				_exit(1);
 		}

@@ -122,7 +122,8 @@ conn_copy(struct net *n, struct conn *c, uint32_t skip, void *buf,
 	left = skip < left ? left - skip : 0;
 	if (len > left)
 		len = left;
-	memcpy(buf, c->in + c->in_off + skip, len);
+	if (len > 0)
+		memcpy(buf, c->in + c->in_off + skip, len);
 	return len;
 }
 
@@ -280,6 +281,24 @@ uint64_t
 conn_now(const struct net *n)
 {
 	return n->now;
+}
+
+bool
+conn_fin(const struct conn *c)
+{
+	return c->fin;
+}
+
+/* No connection is reached but by its own events. */
+struct conn *
+conn_enter(struct net *n, uint32_t id)
+{
+	return NULL;
+}
+
+void
+conn_leave(struct net *n, struct conn *c)
+{
 }
 
 /* ---- connections ---- */

@@ -352,6 +352,32 @@ START_TEST(connection_without_a_place_is_refused)
 }
 END_TEST
 
+/* A program's state dies with it: the peer hears so at once. */
+START_TEST(adoption_resets_what_the_dead_process_had)
+{
+	struct socks_conf sc = { .socks = 32, .watches = 32 };
+	struct peer c;
+
+	defaults();
+	start();
+	(void)accepted(&c, MS);
+	memset(d.net, 0xdb, net_size());
+	ck_assert_int_eq(socks_init(d.s, &sc, d.net), 0);
+	ck_assert_int_eq(net_adopt(d.net, &d.conf, &d.env, d.arena,
+	    arena_size(&d.conf.shape), d.now), 0);
+	net_tx_done(d.net, 1);
+	net_replay(d.net, d.now);
+	socks_adopt(d.s);
+	turn(d.now);
+	(void)expect(&c, RST | ACK, 0);
+	silence();
+	ck_assert_int_gt(listener(4, 80, 1), 0);
+	c = dial(4, 40000, 80, MS);
+	silence();
+	stop();
+}
+END_TEST
+
 /* ---- names ---- */
 
 START_TEST(addresses_are_checked_and_kept_apart)
@@ -389,6 +415,42 @@ START_TEST(addresses_are_checked_and_kept_apart)
 	ck_assert_int_eq(sock_connect(d.s, k, &far), -EOPNOTSUPP);
 	ck_assert_int_eq(sock_peer(d.s, k, &a), -ENOTCONN);
 	ck_assert_int_eq(sock_shutdown(d.s, k, SHUT_WR), -ENOTCONN);
+	stop();
+}
+END_TEST
+
+/* RFC 3493 (5.3): IPv6 hears IPv4 unless told not to; IPv4 never IPv6. */
+START_TEST(families_are_kept_apart)
+{
+	static const struct {
+		int family;
+		bool only;
+		bool hears4, hears6;
+	} t[] = {
+		{ 4, false, true, false }, { 6, false, true, true },
+		{ 6, true, false, true },
+	};
+	struct peer c;
+	int h, f;
+
+	defaults();
+	start();
+	h = sock_open(d.s, (uint8_t)t[_i].family, SOCK_STREAM);
+	if (t[_i].only)
+		ck_assert_int_eq(set(h, IPPROTO_IPV6, IPV6_V6ONLY, 1), 0);
+	ck_assert_int_eq(sock_bind(d.s, h, &(struct net_addr){ .port = 80 }),
+	    0);
+	ck_assert_int_eq(sock_listen(d.s, h, 4), 0);
+	ck_assert_int_eq(set(h, IPPROTO_IPV6, IPV6_V6ONLY, 1),
+	    t[_i].family == 4 ? -ENOPROTOOPT : -EINVAL);
+	for (f = 4; f <= 6; f += 2) {
+		bool hears = f == 4 ? t[_i].hears4 : t[_i].hears6;
+
+		c = (struct peer){ f, 40000, 80, 1, 0, 1000 };
+		send_seg(&c, SYN, NULL, 0, mss1460, 4);
+		ck_assert_uint_eq(next(&c)->flags, hears ? SYN | ACK :
+		    RST | ACK);
+	}
 	stop();
 }
 END_TEST
@@ -550,6 +612,46 @@ START_TEST(datagrams_go_and_come)
 }
 END_TEST
 
+/* RFC 791, RFC 8200 (4.5): fragments of bare packets are put together, also
+ * when the whole is more than a frame of the link could have. */
+START_TEST(fragments_of_bare_packets_are_put_together)
+{
+	uint8_t f[2][1500] = { { 0x45, 0, 0, 0, 0, 7, 0x20, 0, 64, 17, 0, 0,
+	    192, 0, 2, 2, 192, 0, 2, 1, 0, 53, 0, 99, 0, 0, 0, 0 } };
+	struct net_addr local = { .port = 99 };
+	static char b[4000];
+	struct iovec v = { b, sizeof(b) };
+	uint32_t i, len = _i, half = 1472;
+	int h;
+
+	defaults();
+	start();
+	h = sock_open(d.s, 4, SOCK_DGRAM);
+	ck_assert_int_eq(sock_bind(d.s, h, &local), 0);
+	memcpy(f[1], f[0], 20);
+	w16(f[0] + 24, 8 + len);
+	for (i = 0; i < len; i++)
+		if (8 + i < half)
+			f[0][28 + i] = (uint8_t)(i * 3);
+		else
+			f[1][20 + 8 + i - half] = (uint8_t)(i * 3);
+	w16(f[0] + 2, 20 + half);
+	w16(f[1] + 2, 20 + 8 + len - half);
+	w16(f[1] + 6, half / 8);
+	for (i = 0; i < 2; i++)
+		w16(f[i] + 10, ~sum16(0, f[i], 20) & 0xffff);
+	input(f[1], 20 + 8 + len - half);
+	ck_assert_int_eq(sock_recv(d.s, h, &v, 1, 0), -EAGAIN);
+	input(f[0], 20 + half);
+	ck_assert_int_eq(sock_recv(d.s, h, &v, 1, 0), len);
+	for (i = 0; i < len; i++)
+		ck_assert_uint_eq((uint8_t)b[i], (uint8_t)(i * 3));
+	ck_assert_int_eq(sock_close(d.s, h), 0);
+	ck_assert_uint_eq(d.pool.n, FRAMES);
+	stop();
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -567,12 +669,16 @@ suite(void)
 	tcase_add_test(t, backlog_bounds_half_open_ones);
 	tcase_add_test(t, closing_a_listener_resets_its_queue);
 	tcase_add_test(t, connection_without_a_place_is_refused);
+	tcase_add_test(t, adoption_resets_what_the_dead_process_had);
 	tcase_add_test(t, addresses_are_checked_and_kept_apart);
+	tcase_add_loop_test(t, families_are_kept_apart, 0, 3);
 	tcase_add_test(t, bound_socket_connects_from_there);
 	tcase_add_test(t, pieces_are_filled_and_sent_in_order);
 	tcase_add_test(t, memory_is_sent_without_a_copy);
 	tcase_add_test(t, shutdown_of_reading_ends_without_waiting);
 	tcase_add_test(t, datagrams_go_and_come);
+	tcase_add_loop_test(t, fragments_of_bare_packets_are_put_together,
+	    2000, 2003);
 	suite_add_tcase(s, t);
 	return s;
 }

@@ -40,6 +40,25 @@ addr_text(const struct board_addr *a, char *buf, size_t len)
 	snprintf(buf, len, "%s/%u", host, a->prefix);
 }
 
+/* Family 0: there is none. */
+static void
+gateway_text(const struct board_addr *a, char *buf, size_t len)
+{
+	buf[0] = '\0';
+	if (a->family != 0)
+		inst_addr(a->addr, a->family, buf, len);
+}
+
+static void
+print_gateway(const struct board_addr *a, FILE *out)
+{
+	char text[64];
+
+	gateway_text(a, text, sizeof(text));
+	if (text[0] != '\0')
+		fprintf(out, "         gateway %s\n", text);
+}
+
 void
 ports_text(struct view *v, FILE *out)
 {
@@ -64,11 +83,10 @@ ports_text(struct view *v, FILE *out)
 			addr_text(&p->addr[k], addr, sizeof(addr));
 			fprintf(out, "         address %s\n", addr);
 		}
-		if (p->gateway.family != 0) {
-			inst_addr(p->gateway.addr, p->gateway.family, addr,
-			    sizeof(addr));
-			fprintf(out, "         gateway %s\n", addr);
-		}
+		print_gateway(&p->gateway, out);
+		print_gateway(&p->gateway6, out);
+		if (p->vlan != 0)
+			fprintf(out, "         VLAN %u\n", p->vlan);
 	}
 }
 
@@ -76,7 +94,7 @@ static json_t *
 port_json(const struct board_port *p)
 {
 	json_t *list = json_array();
-	char mac[18], addr[64], gw[64] = "";
+	char mac[18], addr[64], gw[64], gw6[64];
 	uint32_t k;
 
 	mac_text(p->mac, mac);
@@ -84,10 +102,10 @@ port_json(const struct board_port *p)
 		addr_text(&p->addr[k], addr, sizeof(addr));
 		json_array_append_new(list, json_string(addr));
 	}
-	if (p->gateway.family != 0)
-		inst_addr(p->gateway.addr, p->gateway.family, gw, sizeof(gw));
+	gateway_text(&p->gateway, gw, sizeof(gw));
+	gateway_text(&p->gateway6, gw6, sizeof(gw6));
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:i, s:o,"
-	    " s:s, s:i}",
+	    " s:s, s:s, s:i, s:i}",
 	    "name", p->name,
 	    "type", word(port_type_names, PORT_TYPES, p->type),
 	    "device", p->device,
@@ -99,6 +117,8 @@ port_json(const struct board_port *p)
 	    "queues", (int)p->nqueues,
 	    "address", list,
 	    "gateway", gw,
+	    "gateway6", gw6,
+	    "vlan", (int)p->vlan,
 	    "offloads", (int)p->caps);
 }
 

@@ -16,9 +16,16 @@ static const struct opt http_opts[] = {
 	{ .name = "index", .type = OPT_STRING, .offset = OFF(index),
 	    .max = OPT_STRLEN - 1, .defstr = FCACHE_INDEX,
 	    .help = "File that stands for its directory." },
+	{ .name = "listing", .type = OPT_BOOL, .offset = OFF(listing),
+	    .help = "Show what is in a directory without an index file." },
 	{ .name = "echo", .type = OPT_STRING, .offset = OFF(echo),
 	    .max = OPT_STRLEN - 1,
-	    .help = "Path that sends the body of a POST back; empty: none." },
+	    .help = "Path that sends the body of a POST back; a GET of it "
+	    "finds files as any other. Empty: none." },
+	{ .name = "ws", .type = OPT_STRING, .offset = OFF(ws),
+	    .max = OPT_STRLEN - 1,
+	    .help = "Path of the WebSocket handler; empty: none." },
+	WS_OPTS("ws_", OFF(ws_conf)),
 	{ .name = "server", .type = OPT_STRING, .offset = OFF(server),
 	    .max = HTTP_SERVER_MAX, .defstr = "starfish",
 	    .help = "Value of the Server field; empty: none is sent." },
@@ -38,6 +45,18 @@ static const struct opt http_opts[] = {
 	    .offset = OFF(send_timeout_ms), .def = 60000, .min = 1,
 	    .max = MS_MAX, .unit = "ms",
 	    .help = "Longest time in which a client takes nothing." },
+	{ .name = "min_rate", .type = OPT_INT, .offset = OFF(min_rate),
+	    .def = 100, .min = 0, .max = INT32_MAX, .unit = "bytes/s",
+	    .help = "Slowest client that is served, sending bodies or taking "
+	    "answers; 0: any." },
+	{ .name = "max_conns", .type = OPT_INT, .offset = OFF(max_conns),
+	    .def = 0, .min = 0, .max = UINT32_MAX,
+	    .help = "Connections of one worker; above it: 503. 0: no limit." },
+	{ .name = "max_conns_per_address", .type = OPT_INT,
+	    .offset = OFF(max_conns_addr), .def = 0, .min = 0,
+	    .max = UINT32_MAX,
+	    .help = "Connections of one worker from one address (IPv6: from "
+	    "one /64); above it: 503. 0: no limit." },
 	{ .name = "max_header", .type = OPT_INT, .offset = OFF(max_header),
 	    .def = 16384, .min = 256, .max = HTTP_HEAD_MAX, .unit = "bytes",
 	    .help = "Largest head of a request; above it: 431." },
@@ -78,11 +97,15 @@ static const struct svc_counter http_counters[] = {
 	[HTTP_MALFORMED] = { "malformed", "requests refused by the parser" },
 	[HTTP_TIMEOUT] = { "timeouts", "heads and bodies that came slowly" },
 	[HTTP_IDLE] = { "idle_closed", "connections closed between requests" },
-	[HTTP_STALLED] = { "stalled", "connections whose client took nothing" },
+	[HTTP_STALLED] = { "stalled", "clients that took nothing, or little" },
 	[HTTP_BLOCKED] = { "blocked", "waits for room in the send queue" },
 	[HTTP_RESET] = { "lost", "connections that the client broke" },
-	{ NULL, NULL }
+	[HTTP_REFUSED] = { "refused", "connections above a limit" },
+	WS_COUNTER_ROWS("ws_", HTTP_WS),
+	[HTTP_WS + WS_COUNTERS] = { NULL, NULL }
 };
+
+_Static_assert(HTTP_WS + WS_COUNTERS <= SVC_COUNTERS, "words of a slot");
 
 const struct svc_desc http_desc = {
 	.name = "http",
@@ -144,6 +167,7 @@ hx_wait_room(struct hx *x, uint32_t n)
 {
 	hx_flush(x);
 	svc_count(x->s, HTTP_BLOCKED, 1);
+	x->blocked = true;
 	conn_want_room(x->n, x->c, n);
 	return GO_WAIT;
 }
@@ -172,76 +196,6 @@ hx_timer(struct hx *x, int64_t ms)
 {
 	hx_flush(x);
 	conn_timer(x->n, x->c, x->now + (uint64_t)ms * 1000);
-}
-
-/* A head or a body came too slowly: 408, unless an answer is under way. */
-static enum http_go
-too_slow(struct hx *x)
-{
-	struct http_state *st = x->st;
-
-	svc_count(x->s, HTTP_TIMEOUT, 1);
-	if (st->phase == PH_ECHO)
-		return hx_abort(x);
-	if (st->phase == PH_DRAIN)
-		return hx_close(x);
-	memset(&x->req, 0, sizeof(x->req));
-	x->req.minor = 1;
-	x->close = true;
-	/* No room for so short a text: it would be read by nobody. */
-	return page_error(x, 408) == GO_WAIT ? hx_abort(x) : GO_GONE;
-}
-
-/*
- * Nothing is asked for, or the answer waits for room. A client that takes
- * nothing of what is queued is reset; one that asks nothing is closed.
- */
-static enum http_go
-quiet(struct hx *x)
-{
-	struct http_state *st = x->st;
-	uint64_t queued = conn_queued(x->c), due;
-
-	if (queued > 0 || st->step > 0) {
-		if (queued == st->seen) {
-			svc_count(x->s, HTTP_STALLED, 1);
-			return hx_abort(x);
-		}
-		st->seen = queued;
-		hx_timer(x, x->conf->send_timeout_ms);
-		return GO_ON;
-	}
-	if (st->seen != 0) {		/* the pause begins only now */
-		st->seen = 0;
-		st->stamp = x->now;
-	}
-	due = st->stamp + 1000 * (uint64_t)(st->requests > 0 ?
-	    x->conf->keepalive_timeout_ms : x->conf->header_timeout_ms);
-	if (x->now >= due) {
-		svc_count(x->s, HTTP_IDLE, 1);
-		return hx_close(x);
-	}
-	conn_timer(x->n, x->c, due);
-	return GO_ON;
-}
-
-/*
- * One timer for all limits, moved lazily: traffic stores the time (stamp),
- * and when the timer fires it is set again to what is due by then.
- */
-static enum http_go
-on_timer(struct hx *x)
-{
-	uint64_t due;
-
-	if (x->st->phase == PH_HEAD && x->st->searched == 0)
-		return quiet(x);
-	due = x->st->stamp + 1000 * (uint64_t)(x->st->phase == PH_HEAD ?
-	    x->conf->header_timeout_ms : x->conf->body_timeout_ms);
-	if (x->now >= due)
-		return too_slow(x);
-	conn_timer(x->n, x->c, due);
-	return GO_ON;
 }
 
 /* Make the lines that change once a second. */
@@ -296,6 +250,22 @@ answering(const struct http_state *st)
 	return st->step > 0 || st->pos > 0;
 }
 
+/*
+ * Nothing more will come, and all that can be answered is. A request that was
+ * cut short gets its answer at once (RFC 9112, 8).
+ */
+static void
+ended(struct hx *x)
+{
+	x->done = x->win_at = x->win_len = 0;
+	if (conn_readable(x->c) > 0 && x->st->phase <= PH_GATHER) {
+		if (http_refuse(x, 400) == GO_WAIT)
+			hx_abort(x);
+		return;
+	}
+	hx_close(x);
+}
+
 static void
 http_event(struct svc *s, struct conn *c, uint32_t events)
 {
@@ -303,19 +273,25 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	enum http_go go = GO_ON;
 	uint32_t i;
 
+	x.st = conn_state(c);
+	x.p = s->priv;
+	if (x.st->phase == PH_WS) {
+		ws_event(&x.p->ws, c, &x.st->ws, events);
+		return;
+	}
 	if (events & CONN_GONE) {
 		if (conn_error(c) != 0)
 			svc_count(s, HTTP_RESET, 1);
+		limit_leave(x.p, x.st, c);
 		return;
 	}
 	x.s = s;
 	x.n = s->net;
 	x.c = c;
-	x.st = conn_state(c);
-	x.p = s->priv;
 	x.conf = s->conf;
 	x.now = conn_now(s->net);
-	x.close = x.echo = false;
+	x.close = x.echo = x.blocked = false;
+	x.root = x.p->root;
 	x.done = x.win_at = x.win_len = 0;
 	x.res = NULL;
 	x.req.head_len = 0;
@@ -324,8 +300,10 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 		x.st->stamp = x.now;
 		hx_timer(&x, x.conf->header_timeout_ms);
 	}
-	if (events & CONN_TIMER)
-		go = on_timer(&x);
+	if (__builtin_expect(x.st->seat != x.p->seat, 0))
+		go = limit_enter(&x, (events & CONN_OPEN) != 0);
+	if (events & CONN_TIMER && go == GO_ON)
+		go = limit_timer(&x);
 	for (i = 0; i < HTTP_BUDGET && go == GO_ON; i++) {
 		go = step(&x);
 		/* Usually one request is all there is. */
@@ -333,16 +311,20 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 		    x.done == conn_readable(c))
 			go = GO_WAIT;
 	}
-	if (go == GO_GONE)
+	if (go == GO_GONE) {
+		limit_leave(x.p, x.st, c);
 		return;
+	}
 	hx_flush(&x);
 	if (x.done > 0)
 		conn_consume(s->net, c, x.done);
 	/* Work is left: let others have their turn. */
 	if (go == GO_ON)
 		conn_want_room(s->net, c, 1);
-	else if (conn_eof(c) && !answering(x.st))
-		hx_close(&x);
+	else if (conn_fin(c) && !x.blocked && !answering(x.st)) {
+		ended(&x);
+		limit_leave(x.p, x.st, c);
+	}
 }
 
 static int
@@ -355,10 +337,12 @@ http_start(struct svc *s, uint64_t now_us)
 	const char *c;
 
 	p->wall = -1;
+	limit_start(p, s, now_us);
 	p->limits.uri = (uint32_t)conf->max_uri;
 	p->limits.fields = (uint32_t)conf->max_fields;
 	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;
 	p->echo_len = (uint32_t)strlen(conf->echo);
+	p->ws_len = (uint32_t)strlen(conf->ws);
 	fmt_init(&f, line, sizeof(line));
 	for (c = conf->server; *c != '\0'; c++) {
 		if ((uint8_t)*c < ' ' || *c == 0x7f ||
@@ -375,6 +359,15 @@ http_start(struct svc *s, uint64_t now_us)
 		s->io->log(s->ioarg, fmt_end(&f));
 		return -EINVAL;
 	}
+	if (p->ws_len > 0 && conf->ws[0] != '/') {
+		fmt_str(&f, "http: ws: must start with '/', is ");
+		fmt_str(&f, conf->ws);
+		s->io->log(s->ioarg, fmt_end(&f));
+		return -EINVAL;
+	}
+	if (p->ws_len > 0 && ws_start(&p->ws, s, &conf->ws_conf,
+	    upgrade_find, HTTP_WS, now_us) < 0)
+		return -EINVAL;
 	if (conf->root[0] == '\0')
 		return 0;
 	p->root = s->io->root(s->ioarg, conf->root);
@@ -386,9 +379,18 @@ http_start(struct svc *s, uint64_t now_us)
 	return -ENOENT;
 }
 
+static uint64_t
+http_tick(struct svc *s, uint64_t now_us)
+{
+	struct http_priv *p = s->priv;
+
+	return p->ws_len > 0 ? ws_tick(&p->ws, now_us) : UINT64_MAX;
+}
+
 const struct service http_service = {
 	.desc = &http_desc,
 	.priv_size = sizeof(struct http_priv),
 	.start = http_start,
 	.event = http_event,
+	.tick = http_tick,
 };

@@ -16,6 +16,7 @@
 #include "../../proto/http_chunk.h"
 #include "../../proto/http_range.h"
 #include "../../proto/http_req.h"
+#include "../ws/ws_priv.h"
 
 #define HTTP_HEAD_MAX	32768u	/* largest max_header */
 #define HTTP_URI_MAX	16384u	/* largest max_uri */
@@ -33,6 +34,9 @@ struct http_conf {
 	char index[OPT_STRLEN];
 	char echo[OPT_STRLEN];
 	char server[OPT_STRLEN];
+	uint8_t listing;
+	char ws[OPT_STRLEN];
+	struct ws_conf ws_conf;
 	int64_t header_timeout_ms, body_timeout_ms;
 	int64_t keepalive_timeout_ms, send_timeout_ms;
 	int64_t max_header, max_uri, max_fields, max_body, max_requests;
@@ -43,6 +47,7 @@ enum http_phase {
 	PH_GATHER,		/* its body is looked at before the answer */
 	PH_ECHO,		/* the body is sent back */
 	PH_DRAIN,		/* the body is thrown away */
+	PH_WS,			/* it speaks WebSocket from now on */
 };
 
 /* http_state.flags */
@@ -54,18 +59,31 @@ enum http_phase {
 
 /* What survives of a connection. */
 struct http_state {
-	uint64_t stamp;		/* µs: when the phase began or went on */
-	uint64_t left;		/* bytes of body to come, if not chunked */
-	uint64_t body;		/* bytes of body so far, decoded */
-	uint64_t seen;		/* bytes queued when the timer looked last */
-	struct http_chunk chunk;
-	uint32_t searched;	/* bytes of the head without its end */
-	uint32_t scanned;	/* PH_GATHER: bytes of body looked at */
-	uint32_t head_len;	/* PH_GATHER: of the head before it */
-	uint32_t pos;		/* bytes queued of the item in hand */
-	uint32_t requests;	/* answered */
-	uint16_t step;		/* items queued of this answer */
-	uint16_t status;	/* of this answer, if step or pos are set */
+	union {
+		struct {
+			/* µs: when the phase began or went on */
+			uint64_t stamp;
+			/* bytes of body to come, if not chunked */
+			uint64_t left;
+			/* bytes of body so far, decoded */
+			uint64_t body;
+			/* bytes queued when the timer looked last */
+			uint64_t seen;
+			struct http_chunk chunk;
+			/* bytes of the head without its end */
+			uint32_t searched;
+			/* PH_GATHER: bytes of body looked at */
+			uint32_t scanned;
+			/* PH_GATHER: of the head before it */
+			uint32_t head_len;
+			uint32_t pos;	/* bytes queued of the item in hand */
+			uint32_t requests; /* answered */
+			uint16_t step;	/* items queued of this answer */
+			/* of this answer, if step or pos are set */
+			uint16_t status;
+		};
+		struct ws_state ws; /* PH_WS */
+	};
 	uint8_t phase;		/* enum http_phase */
 	uint8_t flags;		/* ST_* */
 	uint8_t pad[6];
@@ -89,6 +107,7 @@ enum http_counter {
 	HTTP_STALLED,
 	HTTP_BLOCKED,
 	HTTP_RESET,
+	HTTP_WS,		/* the first of enum ws_counter */
 };
 
 /* Process-private; start() makes it. */
@@ -97,6 +116,8 @@ struct http_priv {
 	struct http_limits limits;
 	bool own_index;		/* index is not the cache's own */
 	uint32_t echo_len;
+	uint32_t ws_len;
+	struct ws ws;
 	int64_t wall;		/* the second that line tells; -1: none */
 	uint32_t line_len;	/* bytes of line */
 	uint32_t line_ok;	/* where "Server:" stands in it */
@@ -120,6 +141,7 @@ struct hx {
 	struct conn *c;
 	struct http_state *st;
 	struct http_priv *p;
+	const struct fcache *root; /* that the request is for; may be NULL */
 	const struct http_conf *conf;
 	uint64_t now;		/* µs */
 	/* unread bytes handled: consumed together when the event ends */
@@ -133,6 +155,7 @@ struct hx {
 	/* the request in hand */
 	bool close;		/* the connection ends with its answer */
 	bool echo;		/* it is for the echo route */
+	bool blocked;		/* an answer waits for room */
 	struct http_req req;
 };
 
@@ -240,11 +263,35 @@ enum http_go page_file(struct hx *x, const struct fcache_entry *e,
 /* 301 to the same path with a slash. */
 enum http_go page_slash(struct hx *x, const char *path, uint32_t n);
 
+/* ---- find.c ---- */
+
+/* What answers a GET of an entry that has flags: its index, its listing, or
+ * the variant that the client wants; NULL: nothing. */
+const struct fcache_entry *find_entry(struct hx *x,
+	    const struct fcache_entry *e);
+
+/* Whether a GET of the request's path, as it is, would find something. */
+bool	find_file(struct hx *x);
+
+/* Vary and Content-Encoding of an entry. */
+void	find_fields(struct fmt *f, const struct fcache_entry *e);
+
 /* ---- range.c ---- */
 
 /* Queue n ranges of a file as 206. */
 enum http_go range_answer(struct hx *x, const struct fcache_entry *e,
 	    const struct http_range *r, uint32_t n);
+
+/* ---- upgrade.c ---- */
+
+/* Whether the request is for the WebSocket path. */
+bool	upgrade_wanted(const struct hx *x);
+
+/* Answer it; GO_GONE too when its connection speaks WebSocket now. */
+enum http_go upgrade_answer(struct hx *x);
+
+/* The state of a connection that speaks WebSocket, or NULL. */
+struct ws_state *upgrade_find(struct conn *c);
 
 /* ---- body.c ---- */
 

@@ -82,8 +82,9 @@ page_put(struct hx *x, uint32_t item, const struct fmt *f)
 static void
 allow(struct hx *x, struct fmt *f)
 {
-	fmt_str(f, x->echo ? "Allow: POST, OPTIONS\r\n" :
-	    "Allow: GET, HEAD, OPTIONS\r\n");
+	fmt_str(f, !x->echo ? "Allow: GET, HEAD, OPTIONS\r\n" :
+	    find_file(x) ? "Allow: GET, HEAD, POST, OPTIONS\r\n" :
+	    "Allow: POST, OPTIONS\r\n");
 }
 
 /* Queue what f holds so far as the whole answer, with a text as its body. */
@@ -154,6 +155,8 @@ page_file(struct hx *x, const struct fcache_entry *e, uint16_t status)
 	fmt_str(&f, "\r\nLast-Modified: ");
 	fmt_mem(&f, date, sizeof(date));
 	fmt_str(&f, "\r\n");
+	if (e->flags & (FCACHE_VARY | FCACHE_GZIP | FCACHE_BR))
+		fmt_str(&f, "Vary: Accept-Encoding\r\n");
 	page_end(x, &f);
 	x->st->status = 304;
 	if (!page_put(x, 0, &f))

@@ -38,7 +38,7 @@ part_head(struct hx *x, struct fmt *f, const struct fcache_entry *e,
 	fmt_str(f, "\r\n--");
 	boundary(f, e);
 	fmt_str(f, "\r\nContent-Type: ");
-	fmt_str(f, fcache_str(x->p->root, e->type));
+	fmt_str(f, fcache_str(x->root, e->type));
 	fmt_str(f, "\r\n");
 	content_range(f, r, e->size);
 	fmt_str(f, "\r\n");
@@ -83,7 +83,7 @@ head(struct hx *x, struct fmt *f, const struct fcache_entry *e,
 	page_begin(x, f, 206);
 	fmt_str(f, "Content-Type: ");
 	if (n == 1) {
-		fmt_str(f, fcache_str(x->p->root, e->type));
+		fmt_str(f, fcache_str(x->root, e->type));
 		fmt_str(f, "\r\n");
 		content_range(f, r, e->size);
 	} else {
@@ -99,6 +99,7 @@ head(struct hx *x, struct fmt *f, const struct fcache_entry *e,
 	http_date_print(date, e->mtime);
 	fmt_mem(f, date, sizeof(date));
 	fmt_str(f, "\r\nAccept-Ranges: bytes\r\n");
+	find_fields(f, e);
 	page_end(x, f);
 }
 
@@ -110,7 +111,7 @@ put_bytes(struct hx *x, uint32_t item, const struct fcache_entry *e,
 	if (x->st->step > item)
 		return true;
 	hx_flush(x);
-	if (conn_send_mem(x->n, x->c, fcache_body(x->p->root, e) + r->first,
+	if (conn_send_mem(x->n, x->c, fcache_body(x->root, e) + r->first,
 	    r->last - r->first + 1) < 0) {
 		hx_wait_room(x, 1);
 		return false;

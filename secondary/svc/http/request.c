@@ -72,7 +72,7 @@ http_answered(struct hx *x, uint16_t status)
 static enum http_go
 file_whole(struct hx *x, const struct fcache_entry *e)
 {
-	const struct fcache *fc = x->p->root;
+	const struct fcache *fc = x->root;
 	const char *end_line = NULL;
 	uint32_t head, body = 0, end = 2;
 	uint8_t *to;
@@ -121,29 +121,6 @@ file_whole(struct hx *x, const struct fcache_entry *e)
 	return http_answered(x, 200);
 }
 
-/* The entry of a directory's index file, or NULL. */
-static const struct fcache_entry *
-index_of(struct hx *x, const struct fcache_entry *dir)
-{
-	const struct fcache *fc = x->p->root;
-	const struct fcache_entry *e;
-	struct fmt f;
-
-	if (!x->p->own_index) {
-		if (dir->index == UINT32_MAX)
-			return NULL;
-		return (const struct fcache_entry *)
-		    ((const uint8_t *)fc + fc->entries) + dir->index;
-	}
-	fmt_init(&f, x->p->path, sizeof(x->p->path));
-	fmt_mem(&f, fcache_str(fc, dir->path), dir->path_len);
-	fmt_str(&f, x->conf->index);
-	if (fmt_cut(&f))
-		return NULL;
-	e = fcache_find(fc, f.start, fmt_len(&f));
-	return e == NULL || (e->flags & FCACHE_DIR) ? NULL : e;
-}
-
 /*
  * A file that is asked for under conditions, or in part.
  * An answer that was begun goes on as what it was; else they decide.
@@ -177,6 +154,13 @@ found(struct hx *x, const struct fcache_entry *e)
 	return range_answer(x, e, range, (uint32_t)n);
 }
 
+/* No file of this path; the echo route is there, but not for a GET. */
+static enum http_go
+not_there(struct hx *x)
+{
+	return page_error(x, x->echo ? 405 : 404);
+}
+
 static enum http_go
 file_answer(struct hx *x)
 {
@@ -191,14 +175,14 @@ file_answer(struct hx *x)
 			return page_error(x, 400);
 		path = x->p->path;
 	}
-	if (x->p->root == NULL)
-		return page_error(x, 404);
-	e = fcache_find(x->p->root, path, (uint32_t)n);
+	if (x->root == NULL)
+		return not_there(x);
+	e = fcache_find(x->root, path, (uint32_t)n);
 	if (e != NULL) {
-		if (e->flags & FCACHE_DIR)
-			e = index_of(x, e);
+		if (e->flags != 0)
+			e = find_entry(x, e);
 		if (e == NULL)
-			return page_error(x, 404);
+			return not_there(x);
 		return r->have & (CONDITIONS | BIT(FIELD_RANGE)) ?
 		    found(x, e) : file_whole(x, e);
 	}
@@ -206,11 +190,11 @@ file_answer(struct hx *x)
 	if (path[n - 1] != '/') {
 		memmove(x->p->path, path, (uint32_t)n);
 		x->p->path[n] = '/';
-		e = fcache_find(x->p->root, x->p->path, (uint32_t)n + 1);
+		e = fcache_find(x->root, x->p->path, (uint32_t)n + 1);
 		if (e != NULL)
 			return page_slash(x, x->p->path, (uint32_t)n);
 	}
-	return page_error(x, 404);
+	return not_there(x);
 }
 
 /* The parser refused the head: answer and end. */
@@ -261,9 +245,13 @@ find_end(struct hx *x, uint32_t avail)
 static enum http_go
 too_large(struct hx *x, uint32_t avail)
 {
+	const char *p = x->p->head;
+
 	conn_copy(x->n, x->c, x->done, x->p->head, avail);
-	return http_refuse(x, memchr(x->p->head, '\n', avail) == NULL ?
-	    414 : 431);
+	if (memchr(p, '\n', avail) != NULL)
+		return http_refuse(x, 431);
+	/* A method that long is not one of ours (RFC 9112, 3.1). */
+	return http_refuse(x, memchr(p, ' ', avail) == NULL ? 501 : 414);
 }
 
 /* What kind of answer the request gets. */
@@ -286,7 +274,7 @@ answer(struct hx *x)
 	switch (r->method) {
 	case METHOD_GET:
 	case METHOD_HEAD:
-		return x->echo ? page_error(x, 405) : file_answer(x);
+		return file_answer(x);
 	case METHOD_OPTIONS:
 		return page_options(x);
 	case METHOD_POST:
@@ -306,8 +294,11 @@ parsed(struct hx *x)
 	uint64_t most = (uint64_t)x->conf->max_requests;
 
 	x->st->searched = 0;
+	x->root = x->p->root;
 	x->echo = x->p->echo_len > 0 && r->path.n == x->p->echo_len &&
 	    memcmp(r->path.p, x->conf->echo, r->path.n) == 0;
+	if (__builtin_expect(upgrade_wanted(x), 0))
+		return upgrade_answer(x);
 	x->close = !(r->flags & REQ_KEEPALIVE) ||
 	    (most > 0 && x->st->requests + 1 >= most);
 	/* A body that nobody wants is read to its end only if it is short and
@@ -316,7 +307,7 @@ parsed(struct hx *x)
 		if (!x->echo && ((r->flags & REQ_CONTINUE) ||
 		    r->length > HTTP_DRAIN))
 			x->close = true;
-	} else if (r->method <= METHOD_HEAD && !x->echo) {
+	} else if (r->method <= METHOD_HEAD) {
 		return file_answer(x);		/* nearly always */
 	}
 	return answer(x);

@@ -214,6 +214,12 @@ receive(struct wx *x)
 		}
 		if (st->resp.phase == RESP_DONE)
 			complete(x);
+		if (took == n) {
+			/* at a frame's end: a longer skip would be walked
+			 * over again and again */
+			conn_consume(x->n, x->c, skip);
+			skip = 0;
+		}
 	}
 	if (skip > 0)
 		conn_consume(x->n, x->c, skip);

@@ -1,0 +1,80 @@
+/*
+ * find: which entry of the cache answers when the path alone does not say:
+ * a directory's index or listing, a precompressed variant.
+ */
+#include "../../proto/http_accept.h"
+#include "http_priv.h"
+
+static const struct fcache_entry *
+entry(const struct fcache *fc, uint32_t no)
+{
+	return (const struct fcache_entry *)
+	    ((const uint8_t *)fc + fc->entries) + no;
+}
+
+/* The entry of a directory's index file, or NULL. */
+static const struct fcache_entry *
+index_of(struct hx *x, const struct fcache_entry *dir)
+{
+	const struct fcache *fc = x->root;
+	const struct fcache_entry *e;
+	struct fmt f;
+
+	if (!x->p->own_index)
+		return dir->index == UINT32_MAX ? NULL :
+		    entry(fc, dir->index);
+	fmt_init(&f, x->p->path, sizeof(x->p->path));
+	fmt_mem(&f, fcache_str(fc, dir->path), dir->path_len);
+	fmt_str(&f, x->conf->index);
+	if (fmt_cut(&f))
+		return NULL;
+	e = fcache_find(fc, f.start, fmt_len(&f));
+	return e == NULL || (e->flags & FCACHE_DIR) ? NULL : e;
+}
+
+const struct fcache_entry *
+find_entry(struct hx *x, const struct fcache_entry *e)
+{
+	const struct fcache_entry *dir = e;
+
+	if (e->flags & FCACHE_DIR) {
+		e = index_of(x, dir);
+		if (e == NULL)
+			return x->conf->listing && (dir->flags & FCACHE_LIST) ?
+			    dir : NULL;
+	}
+	if (!(e->flags & FCACHE_VARY))
+		return e;
+	switch (http_coding(&x->req, (e->gzip != UINT32_MAX ? CODING_GZIP : 0) |
+	    (e->br != UINT32_MAX ? CODING_BR : 0))) {
+	case CODING_GZIP:
+		return entry(x->root, e->gzip);
+	case CODING_BR:
+		return entry(x->root, e->br);
+	default:
+		return e;
+	}
+}
+
+bool
+find_file(struct hx *x)
+{
+	const struct http_slice *path = &x->req.path;
+	const struct fcache_entry *e;
+
+	if (x->root == NULL || path->n == 0)
+		return false;
+	e = fcache_find(x->root, path->p, path->n);
+	return e != NULL && (e->flags == 0 || find_entry(x, e) != NULL);
+}
+
+void
+find_fields(struct fmt *f, const struct fcache_entry *e)
+{
+	if (e->flags & (FCACHE_VARY | FCACHE_GZIP | FCACHE_BR))
+		fmt_str(f, "Vary: Accept-Encoding\r\n");
+	if (e->flags & FCACHE_GZIP)
+		fmt_str(f, "Content-Encoding: gzip\r\n");
+	if (e->flags & FCACHE_BR)
+		fmt_str(f, "Content-Encoding: br\r\n");
+}

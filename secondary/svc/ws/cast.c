@@ -1,0 +1,199 @@
+/*
+ * cast: messages to all clients of the slot. A message is posted into a ring
+ * in private memory; each connection has its place in that stream and is
+ * served as an item of work of its own, a few in each turn. A client that
+ * falls behind by the whole ring loses messages.
+ */
+#include "ws_priv.h"
+
+#define VISITS		256u	/* connections served in one turn */
+#define SCAN		4096u	/* records looked at in one turn */
+
+static uint64_t
+entry_size(uint32_t len)
+{
+	return sizeof(struct ws_posted) + (((uint64_t)len + 7) & ~UINT64_C(7));
+}
+
+static struct ws_posted
+entry_at(const struct ws *w, uint64_t at)
+{
+	struct ws_posted p;
+
+	/* 8-byte aligned: never around the end. */
+	memcpy(&p, w->ring + at % WS_RING, sizeof(p));
+	return p;
+}
+
+void
+ws_post(struct ws *w, uint8_t op, uint32_t n)
+{
+	struct ws_posted p = { .len = n, .op = op };
+	uint64_t size = entry_size(n);
+	uint32_t at, part;
+
+	while (w->head + size - w->tail > WS_RING)
+		w->tail += entry_size(entry_at(w, w->tail).len);
+	memcpy(w->ring + w->head % WS_RING, &p, sizeof(p));
+	at = (uint32_t)((w->head + sizeof(p)) % WS_RING);
+	part = WS_RING - at < n ? WS_RING - at : n;
+	memcpy(w->ring + at, w->text, part);
+	memcpy(w->ring, w->text + part, n - part);
+	w->head += size;
+}
+
+/* Queue what is left of the message at st->next. */
+static enum ws_go
+deliver_one(struct wx *x)
+{
+	struct ws_state *st = x->st;
+	const struct ws *w = x->w;
+	struct ws_posted p = entry_at(w, st->next);
+	uint32_t at, n, part;
+	uint8_t *to, first;
+
+	do {
+		to = ws_frame_room(x, p.len - st->out, &n);
+		if (to == NULL)
+			return WS_WAIT;
+		at = (uint32_t)((st->next + sizeof(p) + st->out) % WS_RING);
+		part = WS_RING - at < n ? WS_RING - at : n;
+		memcpy(to, w->ring + at, part);
+		memcpy(to + part, w->ring, n - part);
+		first = st->flags & WST_OUT ? WS_CONT : p.op;
+		st->out += n;
+		st->flags |= WST_OUT;
+		ws_frame_end(x, first | (st->out == p.len ? WS_FIN : 0));
+	} while (st->out < p.len);
+	st->flags &= (uint16_t)~WST_OUT;
+	st->out = 0;
+	st->next += entry_size(p.len);
+	ws_count(x, WS_MESSAGES_OUT, 1);
+	return WS_ON;
+}
+
+enum ws_go
+ws_deliver(struct wx *x)
+{
+	struct ws_state *st = x->st;
+	const struct ws *w = x->w;
+	enum ws_go go = WS_ON;
+
+	while (st->next != w->head && go == WS_ON) {
+		if (st->next - w->tail > w->head - w->tail) {
+			/* Its place was written over, or was in the ring of
+			 * a process that is dead. */
+			if (st->flags & WST_OUT)
+				return ws_fail(x, WS_INTERNAL);
+			ws_count(x, WS_DROPPED, 1);
+			st->next = w->tail;
+			continue;
+		}
+		go = deliver_one(x);
+	}
+	return go == WS_ON ? WS_WAIT : go;
+}
+
+void
+ws_join(struct ws *w, uint32_t id)
+{
+	if (id < WS_IDS)
+		w->member[id / 64] |= UINT64_C(1) << id % 64;
+}
+
+void
+ws_leave(struct ws *w, uint32_t id)
+{
+	if (id < WS_IDS)
+		w->member[id / 64] &= ~(UINT64_C(1) << id % 64);
+}
+
+/* Serve a connection between two events. */
+static void
+visit(struct ws *w, uint32_t id, uint64_t now)
+{
+	struct wx x = { .w = w, .n = w->s->net, .now = now };
+
+	x.c = conn_enter(x.n, id);
+	if (x.c == NULL) {
+		ws_leave(w, id);
+		return;
+	}
+	x.st = w->find(x.c);
+	if (x.st == NULL)
+		ws_leave(w, id);
+	else if (x.st->phase == WSP_OPEN && ws_deliver(&x) != WS_GONE)
+		ws_arm(&x);
+	conn_leave(x.n, x.c);
+}
+
+/* Find the connections that a predecessor left. */
+static void
+scan(struct ws *w)
+{
+	uint32_t i, id;
+	struct conn *c;
+
+	for (i = 0; i < SCAN && w->at < WS_IDS; i++) {
+		id = w->at++;
+		c = conn_enter(w->s->net, id);
+		if (c == NULL)
+			continue;
+		if (w->find(c) != NULL)
+			ws_join(w, id);
+		conn_leave(w->s->net, c);
+	}
+	if (w->at == WS_IDS) {
+		w->at = 0;
+		w->scan = false;
+	}
+}
+
+/* The next member from w->at on; WS_IDS: none. */
+static uint32_t
+next_member(const struct ws *w)
+{
+	uint32_t word = w->at / 64;
+	uint64_t bits;
+
+	if (w->at >= WS_IDS)
+		return WS_IDS;
+	bits = w->member[word] >> w->at % 64 << w->at % 64;
+	while (bits == 0) {
+		if (++word == WS_IDS / 64)
+			return WS_IDS;
+		bits = w->member[word];
+	}
+	return word * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+uint64_t
+ws_tick(struct ws *w, uint64_t now_us)
+{
+	uint32_t i, id;
+
+	if (w->conf->mode != WS_MODE_BROADCAST)
+		return UINT64_MAX;
+	if (w->scan) {
+		scan(w);
+		return now_us;
+	}
+	if (!w->walking) {
+		if (w->pass == w->head)
+			return UINT64_MAX;
+		w->pass = w->head;
+		w->walking = true;
+		w->at = 0;
+	}
+	for (i = 0; i < VISITS; i++) {
+		id = next_member(w);
+		if (id == WS_IDS) {
+			w->walking = false;
+			w->at = 0;
+			break;
+		}
+		w->at = id + 1;
+		visit(w, id, now_us);
+	}
+	return w->walking || w->pass != w->head ? now_us : UINT64_MAX;
+}

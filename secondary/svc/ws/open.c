@@ -1,0 +1,83 @@
+/*
+ * open: making the handler, and from a request to a connection.
+ */
+#include <errno.h>
+
+#include "../../proto/http_lex.h"
+#include "ws_priv.h"
+
+const char *const ws_modes[] = { "echo", "broadcast", "push", NULL };
+
+static int
+refuse(const struct svc *s, const char *text, const char *what)
+{
+	char line[OPT_STRLEN + 64];
+	struct fmt f;
+
+	fmt_init(&f, line, sizeof(line));
+	fmt_str(&f, text);
+	fmt_str(&f, what);
+	s->io->log(s->ioarg, fmt_end(&f));
+	return -EINVAL;
+}
+
+int
+ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
+    struct ws_state *(*find)(struct conn *c), uint32_t counter,
+    uint64_t now_us)
+{
+	uint32_t i;
+	const char *p;
+
+	for (i = 0; i < conf->protocols.n; i++) {
+		for (p = conf->protocols.s[i]; http_is_lex(*p, LEX_TOKEN); p++)
+			;
+		if (*p != '\0' || p == conf->protocols.s[i])
+			return refuse(s, "ws: not a subprotocol's name: ",
+			    conf->protocols.s[i]);
+	}
+	w->s = s;
+	w->conf = conf;
+	w->find = find;
+	w->counter = counter;
+	/* Later than any that a predecessor gave: fewer than one in 1 µs, and
+	 * less than 4,096 bytes. */
+	w->serial = now_us;
+	w->head = w->tail = w->pass = now_us << 12;
+	w->scan = conf->mode == WS_MODE_BROADCAST;
+	return 0;
+}
+
+int
+ws_request(struct ws *w, const struct http_req *r, struct fmt *f,
+    struct ws_agreed *a)
+{
+	struct ws_rules rules = {
+		.protocols = &w->conf->protocols,
+		.origins = &w->conf->origins,
+		.deflate = w->conf->deflate > 0,
+	};
+	int status = ws_shake(r, &rules, a);
+
+	if (status != 101)
+		svc_count(w->s, w->counter + WS_REFUSED, 1);
+	ws_shake_answer(f, status, a);
+	return status;
+}
+
+void
+ws_open(struct ws *w, struct conn *c, struct ws_state *st,
+    const struct ws_agreed *a)
+{
+	uint64_t now = conn_now(w->s->net);
+
+	memset(st, 0, sizeof(*st));
+	st->stamp = now;
+	st->bits = a->deflate ? a->bits : 0;
+	st->next = w->conf->mode == WS_MODE_PUSH ? now : w->head;
+	st->phase = WSP_OPEN;
+	conn_timer(w->s->net, c, 0);
+	if (w->conf->mode == WS_MODE_BROADCAST)
+		ws_join(w, conn_id(w->s->net, c));
+	svc_count(w->s, w->counter + WS_OPENED, 1);
+}
