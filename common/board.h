@@ -27,7 +27,7 @@
 #define BOARD_BUCKETS	512u		/* per group; a power of two */
 #define BOARD_LISTENERS	64u
 #define BOARD_ADDRS	8u		/* addresses of one port */
-#define BOARD_ROOTS	4u		/* document roots in the file cache */
+#define BOARD_ROOTS	16u		/* document roots in the file cache */
 #define BOARD_EVENTS	64u		/* kept per writer */
 #define BOARD_NAME	32u		/* bytes of a name with its NUL */
 #define BOARD_PATH	256u

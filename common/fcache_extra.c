@@ -30,10 +30,11 @@ variant_of(struct fc_tree *t, uint32_t i)
 {
 	struct fc_file *f = &t->files[i], *base;
 	size_t len = strlen(f->path);
+	char path[FC_PATH];
+	const char *end;
 	uint32_t how;
-	char *end;
 
-	if ((f->flags & FCACHE_DIR) || len < 5)
+	if ((f->flags & FCACHE_DIR) || len < 5 || len >= sizeof(path))
 		return;
 	end = f->path + len - 3;
 	if (strcmp(end, ".gz") == 0)
@@ -42,9 +43,9 @@ variant_of(struct fc_tree *t, uint32_t i)
 		how = FCACHE_BR;
 	else
 		return;
-	*end = '\0';
-	base = file_of(t, f->path);
-	*end = '.';
+	memcpy(path, f->path, len - 3);
+	path[len - 3] = '\0';
+	base = file_of(t, path);
 	if (base == NULL || (base->flags & FCACHE_DIR))
 		return;
 	if (f->mtime < base->mtime) {

@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define OPT_STRLEN	256	/* bytes of a string value with its NUL */
 #define OPT_LISTLEN	16	/* most entries of a list value */
@@ -23,6 +24,8 @@ enum opt_type {
 	OPT_INTS,	/* struct opt_ints, each within [min, max] */
 	OPT_ROOT,	/* char[OPT_STRLEN]: a directory that the primary
 			   loads into the shared file cache */
+	OPT_ROOTS,	/* struct opt_list of "NAME=DIRECTORY": as ROOT, each
+			   with a name */
 };
 
 /* A list of strings; n entries are used. */
@@ -50,6 +53,24 @@ struct opt {
 	const char *const *words; /* ENUM: NULL-terminated names */
 	const char *help;	/* one sentence */
 };
+
+/*
+ * Directory number i of a ROOT or ROOTS option in the owner's struct at base;
+ * NULL: there are no more, or the option is of another type.
+ */
+static inline const char *
+opt_root(const struct opt *o, const void *base, uint32_t i)
+{
+	const char *p = (const char *)base + o->offset, *s;
+	const struct opt_list *list = (const struct opt_list *)(const void *)p;
+
+	if (o->type == OPT_ROOT)
+		return i == 0 && p[0] != '\0' ? p : NULL;
+	if (o->type != OPT_ROOTS || i >= list->n)
+		return NULL;
+	s = strchr(list->s[i], '=');
+	return s != NULL ? s + 1 : list->s[i];
+}
 
 /* A group of options, and the struct that it fills. */
 struct optgroup {

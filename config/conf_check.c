@@ -122,9 +122,30 @@ resolve_root(const struct reader *r, char *root, char tried[PATH_MAX])
 	return 0;
 }
 
+/* As resolve_root(), for "NAME=DIRECTORY" at s. */
+static int
+resolve_named(const struct reader *r, char *s, char tried[PATH_MAX])
+{
+	char root[OPT_STRLEN], *eq = strchr(s, '=');
+	int err;
+
+	if (eq == NULL || eq == s || eq[1] == '\0') {
+		strlcpy(tried, "allowed \"NAME=DIRECTORY\"", PATH_MAX);
+		return -EINVAL;
+	}
+	strlcpy(root, eq + 1, sizeof(root));
+	err = resolve_root(r, root, tried);
+	if (err == 0 && strlcpy(eq + 1, root,
+	    OPT_STRLEN - (size_t)(eq + 1 - s)) >=
+	    OPT_STRLEN - (size_t)(eq + 1 - s))
+		err = -ENAMETOOLONG;
+	return err;
+}
+
+/* Root number k of an option of workers[i]. */
 static void
 check_root(struct reader *r, const config_setting_t *list, uint32_t i,
-    const struct opt *o)
+    const struct opt *o, uint32_t k)
 {
 	struct conf_worker *w = &r->c->workers[i];
 	config_setting_t *group, *e = NULL;
@@ -132,10 +153,11 @@ check_root(struct reader *r, const config_setting_t *list, uint32_t i,
 	char tried[PATH_MAX];
 	int err;
 
-	if (root[0] == '\0')
-		return;
+	if (o->type == OPT_ROOTS)
+		root = ((struct opt_list *)(void *)root)->s[k];
 	strlcpy(was, root, sizeof(was));
-	err = resolve_root(r, root, tried);
+	err = o->type == OPT_ROOTS ? resolve_named(r, root, tried) :
+	    resolve_root(r, root, tried);
 	if (err == 0)
 		return;
 	group = config_setting_get_member(config_setting_get_elem(list, i),
@@ -154,21 +176,21 @@ gather_roots(const struct conf *c, const char **root, uint32_t max)
 	const struct conf_worker *w;
 	const struct opt *o;
 	const char *s;
-	uint32_t i, k, n = 0;
+	uint32_t i, j, k, n = 0;
 
 	for (i = 0; i < c->nworkers; i++) {
 		w = &c->workers[i];
 		if (w->options == NULL)
 			continue;
 		for (o = w->desc->opts->opts; o->name != NULL; o++) {
-			s = (const char *)w->options + o->offset;
-			if (o->type != OPT_ROOT || s[0] == '\0')
-				continue;
-			for (k = 0; k < n; k++)
-				if (strcmp(root[k], s) == 0)
-					break;
-			if (k == n && n < max)
-				root[n++] = s;
+			for (j = 0; (s = opt_root(o, w->options, j)) != NULL;
+			    j++) {
+				for (k = 0; k < n; k++)
+					if (strcmp(root[k], s) == 0)
+						break;
+				if (k == n && n < max)
+					root[n++] = s;
+			}
 		}
 	}
 	return n;
@@ -183,22 +205,23 @@ conf_roots(const struct conf *c, const char *root[BOARD_ROOTS], uint32_t *n)
 void
 check_roots(struct reader *r, const config_setting_t *list)
 {
-	const char *root[BOARD_GROUPS * 4];
+	const char *root[BOARD_ROOTS + 1];
 	const struct opt *o;
-	uint32_t i, n;
+	uint32_t i, k, n;
 
 	for (i = 0; i < r->c->nworkers; i++) {
 		if (r->c->workers[i].options == NULL)
 			continue;
 		for (o = r->c->workers[i].desc->opts->opts; o->name != NULL;
 		    o++)
-			if (o->type == OPT_ROOT)
-				check_root(r, list, i, o);
+			for (k = 0; opt_root(o, r->c->workers[i].options,
+			    k) != NULL; k++)
+				check_root(r, list, i, o, k);
 	}
-	n = gather_roots(r->c, root, BOARD_GROUPS * 4);
+	n = gather_roots(r->c, root, BOARD_ROOTS + 1);
 	if (n > BOARD_ROOTS)
-		reader_fail(r, list, "workers: %u different document roots: "
-		    "allowed at most %u", n, BOARD_ROOTS);
+		reader_fail(r, list, "workers: more than %u different "
+		    "document roots", BOARD_ROOTS);
 }
 
 static void

@@ -36,24 +36,40 @@ put_cpus(config_setting_t *entry, const struct conf_worker *w)
 	return e != NULL ? 0 : -ENOMEM;
 }
 
+/* A root option's value, as it was resolved. */
+static int
+put_root(config_setting_t *group, const struct opt *o, const void *base)
+{
+	const struct opt_list *list = (const void *)((const char *)base +
+	    o->offset);
+	config_setting_t *e;
+	uint32_t i;
+
+	if (o->type == OPT_ROOT)
+		return put_string(group, o->name, opt_root(o, base, 0));
+	e = renew(group, o->name, CONFIG_TYPE_ARRAY);
+	for (i = 0; e != NULL && i < list->n; i++)
+		if (config_setting_set_string_elem(e, -1, list->s[i]) == NULL)
+			return -ENOMEM;
+	return e != NULL ? 0 : -ENOMEM;
+}
+
 static int
 put_roots(config_setting_t *entry, const struct conf_worker *w)
 {
 	config_setting_t *group;
 	const struct opt *o;
-	const char *root;
 
 	if (w->options == NULL)
 		return 0;
 	for (o = w->desc->opts->opts; o->name != NULL; o++) {
-		root = (const char *)w->options + o->offset;
-		if (o->type != OPT_ROOT || root[0] == '\0')
+		if (opt_root(o, w->options, 0) == NULL)
 			continue;
 		group = config_setting_get_member(entry, w->desc->name);
 		if (group == NULL)
 			group = config_setting_add(entry, w->desc->name,
 			    CONFIG_TYPE_GROUP);
-		if (group == NULL || put_string(group, o->name, root) < 0)
+		if (group == NULL || put_root(group, o, w->options) < 0)
 			return -ENOMEM;
 	}
 	return 0;

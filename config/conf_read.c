@@ -33,6 +33,7 @@ opt_defaults(const struct optgroup *g, void *base)
 			    o->max > 0 ? (size_t)o->max + 1 : OPT_STRLEN);
 			break;
 		case OPT_STRINGS:
+		case OPT_ROOTS:
 			list = p;
 			list->n = o->defstr != NULL;
 			if (o->defstr != NULL)
@@ -155,7 +156,7 @@ read_list(const config_setting_t *s, const struct opt *o, void *p)
 		return 0;
 	for (i = 0; i < n; i++) {
 		e = many ? config_setting_get_elem(s, (unsigned)i) : s;
-		if (o->type == OPT_STRINGS) {
+		if (o->type != OPT_INTS) {
 			if (!read_string(e, o, strings->s[i]))
 				return 0;
 		} else if (in_range(e, o, &v)) {
@@ -164,7 +165,7 @@ read_list(const config_setting_t *s, const struct opt *o, void *p)
 			return 0;
 		}
 	}
-	if (o->type == OPT_STRINGS)
+	if (o->type != OPT_INTS)
 		strings->n = (uint32_t)n;
 	else
 		ints->n = (uint32_t)n;
@@ -189,6 +190,7 @@ read_value(const config_setting_t *s, const struct opt *o, void *p)
 		return config_setting_type(s) == CONFIG_TYPE_STRING &&
 		    read_string(s, o, p);
 	case OPT_STRINGS:
+	case OPT_ROOTS:
 	case OPT_INTS:
 		return read_list(s, o, p);
 	}

@@ -29,7 +29,7 @@ list_value(const struct opt *o, const void *p, char *buf, size_t len)
 	uint32_t i;
 
 	strlcpy(buf, "[ ", len);
-	if (o->type == OPT_STRINGS)
+	if (o->type != OPT_INTS)
 		for (i = 0; i < strings->n; i++)
 			add_item(buf, len, strings->s[i], 1);
 	else
@@ -61,6 +61,7 @@ conf_value(const struct conf_item *it, char *buf, size_t len)
 		snprintf(buf, len, "\"%s\"", (const char *)p);
 		break;
 	case OPT_STRINGS:
+	case OPT_ROOTS:
 	case OPT_INTS:
 		list_value(o, p, buf, len);
 		break;
@@ -86,6 +87,7 @@ conf_default(const struct opt *o, char *buf, size_t len)
 		    o->defstr != NULL ? o->defstr : "");
 		break;
 	case OPT_STRINGS:
+	case OPT_ROOTS:
 		snprintf(buf, len, o->defstr != NULL ? "[ \"%s\" ]" : "[ ]%s",
 		    o->defstr != NULL ? o->defstr : "");
 		break;
@@ -123,6 +125,10 @@ conf_range(const struct opt *o, char *buf, size_t len)
 		break;
 	case OPT_ROOT:
 		snprintf(buf, len, "a directory, at most %zu bytes", max);
+		break;
+	case OPT_ROOTS:
+		snprintf(buf, len, "a list of at most %u \"NAME=DIRECTORY\"",
+		    OPT_LISTLEN);
 		break;
 	case OPT_STRINGS:
 		snprintf(buf, len, "a list of at most %u strings",

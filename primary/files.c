@@ -192,8 +192,6 @@ add_root(struct primary *p, const char *path)
 {
 	uint32_t i;
 
-	if (path[0] == '\0')
-		return 0;
 	for (i = 0; i < nroots; i++)
 		if (strcmp(roots[i].path, path) == 0)
 			return 0;
@@ -210,7 +208,8 @@ collect(struct primary *p)
 {
 	const struct conf_worker *w;
 	const struct opt *o;
-	uint32_t i;
+	const char *root;
+	uint32_t i, k;
 	int err;
 
 	for (i = 0; i < p->conf->nworkers; i++) {
@@ -219,12 +218,12 @@ collect(struct primary *p)
 		    w->options == NULL)
 			continue;
 		for (o = w->desc->opts->opts; o->name != NULL; o++) {
-			if (o->type != OPT_ROOT)
-				continue;
-			err = add_root(p,
-			    (const char *)w->options + o->offset);
-			if (err < 0)
-				return err;
+			for (k = 0; (root = opt_root(o, w->options, k)) != NULL;
+			    k++) {
+				err = add_root(p, root);
+				if (err < 0)
+					return err;
+			}
 		}
 	}
 	return 0;

@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "../common/log.h"
 
 #define SPIN_US		300u	/* dispatch: look on so long after work */
+#define LEAVE_US	3000000u /* for workers to leave when we stop */
 #define STEER_TICKS	5u	/* buckets are looked at each so many ticks */
 
 struct args {
@@ -166,6 +168,41 @@ start(struct primary *p)
 	return 0;
 }
 
+/* Whether the process in a slot still uses what we are going to take away. */
+static int
+worker_lives(const struct slot_worker *w)
+{
+	return atomic_load(&w->phase) != PHASE_NONE &&
+	    board_pid_alive((pid_t)atomic_load(&w->pid),
+	    atomic_load(&w->pid_start));
+}
+
+/*
+ * Workers see STOPPING and leave. A queue that is closed while a worker polls
+ * it would crash it, so they get time; one that hangs is not waited for.
+ */
+static void
+wait_workers(struct primary *p)
+{
+	uint64_t end = board_mono_us() + LEAVE_US;
+	uint32_t i;
+	int fd;
+
+	for (i = 0; i < p->board->head.nslots; i++) {
+		fd = worker_lives(&p->board->slot[i].worker) ?
+		    bell_open(p->name, i) : -1;
+		if (fd >= 0) {
+			bell_ring(fd);
+			close(fd);
+		}
+	}
+	for (i = 0; i < p->board->head.nslots; i++) {
+		while (worker_lives(&p->board->slot[i].worker) &&
+		    board_mono_us() < end)
+			poll(NULL, 0, 1);
+	}
+}
+
 /* In reverse order, after a failed start too. */
 static void
 stop(struct primary *p)
@@ -279,6 +316,7 @@ loop(struct primary *p, int sigfd)
 	log_info("%s: stopping", strsignal(sig));
 	board_event(&p->board->events, BOARD_NONE, 0, "primary stops");
 	set_state(p, PRIMARY_STOPPING);
+	wait_workers(p);
 	return 0;
 }
 

@@ -83,7 +83,12 @@ beat(struct io *io)
 	io->beat_us = io->now;
 	atomic_store_explicit(&io->slot->worker.heartbeat_us, io->now,
 	    memory_order_relaxed);
-	if (atomic_load_explicit(&io->slot->super.stop, memory_order_relaxed))
+	if (io->leaving)
+		return;
+	if (atomic_load_explicit(&io->slot->super.stop,
+	    memory_order_relaxed) ||
+	    atomic_load_explicit(&io->board->head.state,
+	    memory_order_relaxed) == PRIMARY_STOPPING)
 		io->stop = 1;
 }
 
@@ -142,6 +147,7 @@ turn_drain(struct io *io, uint64_t limit_us)
 {
 	uint64_t end = io->now + limit_us;
 
+	io->leaving = true;
 	io->stop = 0;		/* idle_turn() sleeps again */
 	stack_refuse(io);
 	while (io->now < end) {

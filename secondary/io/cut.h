@@ -15,7 +15,7 @@
 
 #include "../../common/pkt.h"
 
-#define CUT_SPANS	8u
+#define CUT_SPANS	24u
 #define CUT_MSS_MIN	64u	/* bytes; a smaller tso_mss is refused */
 
 /* Memory from lo up to and without hi. */

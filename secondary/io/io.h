@@ -70,6 +70,7 @@ struct io {
 	bool dozes;		/* a lane has no descriptor to sleep on */
 	int epoll, bell;
 	volatile sig_atomic_t stop; /* SIGTERM came, or the service is done */
+	bool leaving;		/* it was seen; finishing */
 	int status;		/* exit status */
 	const void *root[BOARD_ROOTS];	/* file cache images, checked */
 };

@@ -281,7 +281,7 @@ tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s, struct pkt *p)
 		tcp_end(n, c, TE_NONE);
 		goto drop;
 	}
-	if (c->state == TCP_ESTABLISHED && (c->flags & TF_TS) != 0 && s->ts)
+	if ((c->flags & TF_TS) != 0 && s->ts)
 		tcp_rcv_tune(n, c, s->tsecr);
 	if (p->plen != 0 && !make_room(n, c, p->seq == c->rcv_nxt)) {
 		net_count(n, CNT_drop_tcp_rcvbuf, 1);

@@ -65,9 +65,10 @@ version(struct http_req *r, const char *s, const char *end)
 	return 0;
 }
 
-/* http://authority of an absolute-form target; moves t behind it. */
+/* http://authority of an absolute-form target; moves t behind it. It is kept
+ * as the field that it will stand for (RFC 9112, 3.2.2). */
 static int
-authority(struct http_slice *t)
+authority(struct http_req *r, struct http_slice *t)
 {
 	struct http_slice scheme = { t->p, 7 }, host;
 	uint32_t i;
@@ -80,6 +81,7 @@ authority(struct http_slice *t)
 	host.n = i - 7;
 	t->p += i;
 	t->n -= i;
+	r->authority = host;
 	return http_host_ok(&host) ? 0 : 400;
 }
 
@@ -123,7 +125,7 @@ target(struct http_req *r, struct http_slice t)
 		return r->method == METHOD_OPTIONS ||
 		    r->method == METHOD_OTHER ? 0 : 400;
 	}
-	if (t.p[0] != '/' && authority(&t) != 0)
+	if (t.p[0] != '/' && authority(r, &t) != 0)
 		return 400;
 	q = t.n > 0 ? memchr(t.p, '?', t.n) : NULL;
 	r->path = t;
@@ -267,6 +269,8 @@ meaning(struct http_req *r)
 		if ((r->twice & BIT(FIELD_HOST)) ||
 		    !http_host_ok(&r->field[FIELD_HOST]))
 			return 400;
+		if (r->authority.n > 0)
+			r->field[FIELD_HOST] = r->authority;
 	} else if (r->minor > 0) {
 		return 400;
 	}

@@ -74,7 +74,10 @@ struct http_req {
 	struct http_slice path;	/* starts with '/'; encoded; empty for "*" */
 	struct http_slice query; /* what follows '?', which is at p[-1]; p is
 				    NULL without one */
-	struct http_slice field[FIELDS]; /* first value, valid if in have */
+	struct http_slice field[FIELDS]; /* first value, valid if in have;
+				    HOST: of the target, if it has one */
+	struct http_slice authority; /* of an absolute-form target; of meaning
+				    only while it is parsed */
 	struct http_slice fields; /* all lines of fields, each with CRLF */
 };
 

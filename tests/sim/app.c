@@ -373,6 +373,8 @@ app_end(struct ctx *x)
 		}
 		return;
 	}
+	if (x->p->kind == PLAN_HALF && x->i == 1 && !me->eof)
+		return;
 	if (all && !me->shut) {
 		me->shut = true;
 		conn_shutdown(x->h->net, x->c);

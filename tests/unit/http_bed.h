@@ -61,6 +61,18 @@ make_root(void)
 	put("dir/home.htm", "home", 4);
 	snprintf(full, sizeof(full), "%s/a b", dir);
 	mkdir(full, 0755);
+	put("code.js", "plain code", 10);
+	put("code.js.gz", "GZ", 2);
+	put("code.js.br", "B", 1);
+	put("one.css", "plain", 5);
+	put("one.css.gz", "GZ", 2);
+	snprintf(full, sizeof(full), "%s/list", dir);
+	mkdir(full, 0755);
+	put("list/<&\"'>.txt", "x", 1);
+	put("list/a:b", "xy", 2);
+	snprintf(full, sizeof(full), "%s/list/sub", dir);
+	mkdir(full, 0755);
+	put("list/sub/deep", "xyz", 3);
 	if (fcache_measure(dir, &size, err, sizeof(err)) != 0)
 		abort();
 	cache = aligned_alloc(64, (size + 63) & ~(size_t)63);

@@ -33,6 +33,7 @@ struct conn {
 	uint32_t mems;		/* conn_send_mem() calls that worked */
 	uint64_t timer;		/* 0: off */
 	uint32_t want;
+	struct net_addr remote;
 	bool fin, shut, closed, aborted, discarded, active;
 	int error;
 	uint8_t *reserved;
@@ -75,7 +76,7 @@ conn_local(const struct conn *c, struct net_addr *a)
 void
 conn_remote(const struct conn *c, struct net_addr *a)
 {
-	memset(a, 0, sizeof(*a));
+	*a = c->remote;
 }
 
 bool
@@ -287,6 +288,13 @@ bool
 conn_fin(const struct conn *c)
 {
 	return c->fin;
+}
+
+void
+conn_metrics(const struct net *n, const struct conn *c, struct conn_metrics *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->bytes_out = c->taken;
 }
 
 /* No connection is reached but by its own events. */

@@ -539,6 +539,71 @@ START_TEST(memory_is_sent_without_a_copy)
 }
 END_TEST
 
+/* As in Linux the user's timeout counts while the window is closed, though the
+ * peer answers the probes; without it there is no end (RFC 9293 3.8.6.1). */
+START_TEST(user_timeout_ends_a_wait_for_the_window)
+{
+	struct peer c;
+	uint64_t t0;
+	uint32_t probes = 0;
+	int h;
+
+	defaults();
+	start();
+	h = accepted(&c, MS);
+	if (_i == 1)
+		ck_assert_int_eq(set(h, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000),
+		    0);
+	c.wnd = 0;
+	send_plain(&c, ACK, NULL, 0);
+	ck_assert_int_eq(put(h, "abc", 3), 3);
+	silence();
+	for (t0 = d.now; d.now < t0 + 100 * SEC; probes++) {
+		(void)until_out(t0 + 100 * SEC);
+		if ((sock_ready(d.s, h) & EPOLLHUP) != 0 || d.iout == d.nout)
+			break;
+		d.iout = d.nout;
+		send_plain(&c, ACK, NULL, 0);
+	}
+	ck_assert_uint_gt(probes, 2);
+	if (_i == 0) {
+		ck_assert_uint_eq(sock_ready(d.s, h) & EPOLLHUP, 0);
+		c.wnd = 1000;
+		send_plain(&c, ACK, NULL, 0);
+		ck_assert_uint_eq(next(&c)->len, 3);
+	} else {
+		ck_assert_int_eq(ask(h, SOL_SOCKET, SO_ERROR), ETIMEDOUT);
+	}
+	stop();
+}
+END_TEST
+
+/* TCP_MAXSEG on a connection shortens what we send; SO_RCVBUF holds still. */
+START_TEST(options_of_a_connection_count_from_then_on)
+{
+	static const uint8_t big[2000];
+	struct peer c;
+	int h;
+
+	defaults();
+	start();
+	h = accepted(&c, MS);
+	ck_assert_int_eq(set(h, IPPROTO_TCP, TCP_MAXSEG, 500), 0);
+	ck_assert_int_eq(ask(h, IPPROTO_TCP, TCP_MAXSEG), 500);
+	ck_assert_int_eq(put(h, big, 1200), 1200);
+	(void)expect(&c, ACK, 500);
+	(void)expect(&c, ACK, 500);
+	(void)expect(&c, ACK | PSH, 200);
+	ck_assert_int_eq(set(h, SOL_SOCKET, SO_RCVBUF, 100000), 0);
+	ck_assert_int_eq(ask(h, SOL_SOCKET, SO_RCVBUF), 97 << 10);
+	ck_assert_int_eq(sock_shutdown(d.s, h, SHUT_RDWR), 0);
+	turn(d.now);
+	(void)expect(&c, FIN | ACK, 0);
+	ck_assert_uint_ne(sock_ready(d.s, h) & EPOLLHUP, 0);
+	stop();
+}
+END_TEST
+
 START_TEST(shutdown_of_reading_ends_without_waiting)
 {
 	struct peer c;
@@ -675,6 +740,8 @@ suite(void)
 	tcase_add_test(t, bound_socket_connects_from_there);
 	tcase_add_test(t, pieces_are_filled_and_sent_in_order);
 	tcase_add_test(t, memory_is_sent_without_a_copy);
+	tcase_add_loop_test(t, user_timeout_ends_a_wait_for_the_window, 0, 2);
+	tcase_add_test(t, options_of_a_connection_count_from_then_on);
 	tcase_add_test(t, shutdown_of_reading_ends_without_waiting);
 	tcase_add_test(t, datagrams_go_and_come);
 	tcase_add_loop_test(t, fragments_of_bare_packets_are_put_together,

@@ -151,7 +151,8 @@ set_up(bool http, enum ws_mode mode)
 		snprintf(((struct http_conf *)(void *)conf)->ws, OPT_STRLEN,
 		    "/chat");
 	plain_conf(&server, 1, 64);
-	server.conf.shape.state_size = (svc.service->desc->state_size + 7) & ~7u;
+	server.conf.shape.state_size =
+	    (svc.service->desc->state_size + 7) & ~7u;
 	server.env.event = server_event;
 	plain_init(&server, now);
 	plain_conf(&client, 2, 64);

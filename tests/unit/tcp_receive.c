@@ -514,21 +514,31 @@ START_TEST(held_buffers_are_bounded)
 }
 END_TEST
 
+static void
+shut(struct h *hp, struct conn *c, uint32_t ev)
+{
+	(void)ev;
+	conn_shutdown(hp->s.net, c);
+}
+
 /* The receive buffer grows when a window's worth comes in a round trip and
- * the reader keeps up; it does not when the window is not what limits. */
+ * the reader keeps up, also when it has nothing more to say itself; it does
+ * not when the window is not what limits. */
 START_TEST(receive_buffer_grows_with_the_stream)
 {
 	static const struct {
 		uint32_t segments, kb; /* in a round trip; buffer after it */
-	} row[] = { { 11, 32 }, { 3, 16 } };
+		void (*hook)(struct h *, struct conn *, uint32_t);
+	} row[] = { { 11, 32, NULL }, { 3, 16, NULL }, { 11, 32, shut } };
 	static uint8_t buf[1400];
 	uint32_t round, i, k;
 
-	for (k = 0; k < 2; k++) {
+	for (k = 0; k < 3; k++) {
 		h_conf(&h);
 		h.s.conf.rcvbuf = 16384;
 		h_start(&h);
 		h_open(&h, true);
+		h.hook = row[k].hook;
 		for (round = 0; round < 8; round++) {
 			h.now += 10 * MS;
 			h.tsval += 10;

@@ -83,6 +83,7 @@ value_json(const struct conf_item *it)
 	case OPT_ROOT:
 		return json_string(p);
 	case OPT_STRINGS:
+	case OPT_ROOTS:
 		list = json_array();
 		for (i = 0; i < strings->n; i++)
 			json_array_append_new(list,

@@ -14,6 +14,8 @@ body_done(struct hx *x)
 	x->st->phase = PH_HEAD;
 	x->st->flags = 0;
 	x->st->body = 0;
+	x->st->searched = 0;
+	x->st->seen = 0;
 	x->st->stamp = x->now;
 	return x->close ? hx_close(x) : GO_ON;
 }
@@ -59,8 +61,7 @@ echo_answer(struct hx *x)
 	st->left = r->length;
 	st->body = 0;
 	memset(&st->chunk, 0, sizeof(st->chunk));
-	st->stamp = x->now;
-	hx_timer(x, x->conf->body_timeout_ms);
+	limit_body(x);
 	return GO_ON;
 }
 

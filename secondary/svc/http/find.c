@@ -12,6 +12,47 @@ entry(const struct fcache *fc, uint32_t no)
 	    ((const uint8_t *)fc + fc->entries) + no;
 }
 
+/* Whether two names are one, in any letter case. */
+static bool
+same_name(const char *a, const char *b, uint32_t n)
+{
+	char x, y;
+
+	for (; n > 0; n--) {
+		x = *a++;
+		y = *b++;
+		if (x >= 'A' && x <= 'Z')
+			x |= 0x20;
+		if (y >= 'A' && y <= 'Z')
+			y |= 0x20;
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
+const struct fcache *
+find_root(const struct hx *x)
+{
+	const struct http_slice *h = &x->req.field[FIELD_HOST];
+	const struct http_host *e;
+	const char *port;
+	uint32_t n;
+
+	if (!(x->req.have & 1u << FIELD_HOST))
+		return x->p->root;
+	/* Without its port; an IPv6 address ends with its bracket. */
+	port = memchr(h->p, h->p[0] == '[' ? ']' : ':', h->n);
+	n = port == NULL ? h->n : (uint32_t)(port - h->p) + (*port == ']');
+	if (n > 1 && h->p[n - 1] == '.')	/* a name up to the root */
+		n--;
+	for (e = x->p->host; e < x->p->host + x->p->nhosts; e++) {
+		if (e->len == n && same_name(e->name, h->p, n))
+			return e->root;
+	}
+	return x->p->root;
+}
+
 /* The entry of a directory's index file, or NULL. */
 static const struct fcache_entry *
 index_of(struct hx *x, const struct fcache_entry *dir)

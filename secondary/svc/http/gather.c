@@ -35,8 +35,7 @@ gather_start(struct hx *x)
 	st->left = x->req.length;
 	st->body = 0;
 	memset(&st->chunk, 0, sizeof(st->chunk));
-	st->stamp = x->now;
-	hx_timer(x, x->conf->body_timeout_ms);
+	limit_body(x);
 	return GO_ON;
 }
 
@@ -46,6 +45,8 @@ gathered(struct hx *x)
 {
 	x->st->phase = PH_HEAD;
 	x->st->flags |= ST_GATHERED;
+	x->st->searched = 0;
+	x->st->seen = 0;
 	return GO_ON;
 }
 

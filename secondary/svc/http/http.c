@@ -13,6 +13,9 @@
 static const struct opt http_opts[] = {
 	{ .name = "root", .type = OPT_ROOT, .offset = OFF(root),
 	    .help = "Directory whose files are served." },
+	{ .name = "hosts", .type = OPT_ROOTS, .offset = OFF(hosts),
+	    .help = "Roots of their own for requests to a host, each as "
+	    "\"HOST=DIRECTORY\"; `root` serves all others." },
 	{ .name = "index", .type = OPT_STRING, .offset = OFF(index),
 	    .max = OPT_STRLEN - 1, .defstr = FCACHE_INDEX,
 	    .help = "File that stands for its directory." },
@@ -327,6 +330,49 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	}
 }
 
+/* The image of a root, or NULL with a line in the log. */
+static const struct fcache *
+root_of(struct svc *s, const char *path)
+{
+	const struct fcache *fc = s->io->root(s->ioarg, path);
+	char line[OPT_STRLEN + 64];
+	struct fmt f;
+
+	if (fc != NULL)
+		return fc;
+	fmt_init(&f, line, sizeof(line));
+	fmt_str(&f, "http: root is not in the file cache: ");
+	fmt_str(&f, path);
+	s->io->log(s->ioarg, fmt_end(&f));
+	return NULL;
+}
+
+/* The roots of all hosts. */
+static int
+find_roots(struct svc *s)
+{
+	const struct http_conf *conf = s->conf;
+	struct http_priv *p = s->priv;
+	struct http_host *h;
+	const char *eq;
+
+	for (; p->nhosts < conf->hosts.n; p->nhosts++) {
+		h = &p->host[p->nhosts];
+		h->name = conf->hosts.s[p->nhosts];
+		eq = strchr(h->name, '=');
+		if (eq == NULL)
+			return -EINVAL;
+		h->len = (uint32_t)(eq - h->name);
+		h->root = root_of(s, eq + 1);
+		if (h->root == NULL)
+			return -ENOENT;
+	}
+	if (conf->root[0] == '\0')
+		return 0;
+	p->root = root_of(s, conf->root);
+	return p->root != NULL ? 0 : -ENOENT;
+}
+
 static int
 http_start(struct svc *s, uint64_t now_us)
 {
@@ -368,15 +414,7 @@ http_start(struct svc *s, uint64_t now_us)
 	if (p->ws_len > 0 && ws_start(&p->ws, s, &conf->ws_conf,
 	    upgrade_find, HTTP_WS, now_us) < 0)
 		return -EINVAL;
-	if (conf->root[0] == '\0')
-		return 0;
-	p->root = s->io->root(s->ioarg, conf->root);
-	if (p->root != NULL)
-		return 0;
-	fmt_str(&f, "http: root is not in the file cache: ");
-	fmt_str(&f, conf->root);
-	s->io->log(s->ioarg, fmt_end(&f));
-	return -ENOENT;
+	return find_roots(s);
 }
 
 static uint64_t

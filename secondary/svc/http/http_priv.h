@@ -31,6 +31,7 @@
 /* Options; the table in http.c says what they mean. */
 struct http_conf {
 	char root[OPT_STRLEN];
+	struct opt_list hosts;
 	char index[OPT_STRLEN];
 	char echo[OPT_STRLEN];
 	char server[OPT_STRLEN];
@@ -40,6 +41,7 @@ struct http_conf {
 	int64_t header_timeout_ms, body_timeout_ms;
 	int64_t keepalive_timeout_ms, send_timeout_ms;
 	int64_t max_header, max_uri, max_fields, max_body, max_requests;
+	int64_t min_rate, max_conns, max_conns_addr;
 };
 
 enum http_phase {
@@ -67,15 +69,24 @@ struct http_state {
 			uint64_t left;
 			/* bytes of body so far, decoded */
 			uint64_t body;
-			/* bytes queued when the timer looked last */
+			/* bytes taken (heads) or received (bodies) until
+			 * the timer looked last */
 			uint64_t seen;
 			struct http_chunk chunk;
-			/* bytes of the head without its end */
-			uint32_t searched;
+			union {
+				/* PH_HEAD: bytes of it without its end */
+				uint32_t searched;
+				/* bodies: ms when the timer looked last */
+				uint32_t judged;
+			};
 			/* PH_GATHER: bytes of body looked at */
 			uint32_t scanned;
-			/* PH_GATHER: of the head before it */
-			uint32_t head_len;
+			union {
+				/* PH_GATHER: of the head before it */
+				uint32_t head_len;
+				/* PH_HEAD: requests at that look */
+				uint32_t looked;
+			};
 			uint32_t pos;	/* bytes queued of the item in hand */
 			uint32_t requests; /* answered */
 			uint16_t step;	/* items queued of this answer */
@@ -86,7 +97,9 @@ struct http_state {
 	};
 	uint8_t phase;		/* enum http_phase */
 	uint8_t flags;		/* ST_* */
-	uint8_t pad[6];
+	uint8_t peer;		/* counted for its address */
+	uint8_t pad;
+	uint32_t seat;		/* of the process that counts it; 0: none */
 };
 
 _Static_assert(sizeof(struct http_state) <= 96, "kept for idle ones too");
@@ -107,17 +120,41 @@ enum http_counter {
 	HTTP_STALLED,
 	HTTP_BLOCKED,
 	HTTP_RESET,
+	HTTP_REFUSED,
 	HTTP_WS,		/* the first of enum ws_counter */
+};
+
+#define HTTP_PEERS	1024u	/* sets of addresses; a power of two */
+#define HTTP_WAYS	8u	/* addresses of a set */
+
+/* A client's address, and how many connections it has. */
+struct http_peer {
+	uint64_t key;
+	uint32_t n;		/* 0: the place is free */
+	uint32_t family;
+};
+
+/* A root of its own for requests to a host. */
+struct http_host {
+	const char *name;	/* in the options */
+	uint32_t len;		/* bytes */
+	const struct fcache *root;
 };
 
 /* Process-private; start() makes it. */
 struct http_priv {
 	const struct fcache *root; /* NULL: nothing to serve but echo */
+	uint32_t nhosts;
+	struct http_host host[OPT_LISTLEN];
 	struct http_limits limits;
 	bool own_index;		/* index is not the cache's own */
 	uint32_t echo_len;
 	uint32_t ws_len;
 	struct ws ws;
+	uint32_t seat;		/* names this process in records */
+	uint64_t salt;		/* spreads addresses, unknown to clients */
+	int64_t conns;		/* connections that are counted */
+	struct http_peer peer[HTTP_PEERS][HTTP_WAYS];
 	int64_t wall;		/* the second that line tells; -1: none */
 	uint32_t line_len;	/* bytes of line */
 	uint32_t line_ok;	/* where "Server:" stands in it */
@@ -219,6 +256,24 @@ enum http_go hx_abort(struct hx *x);
 /* Set the connection's timer to now + ms. */
 void	hx_timer(struct hx *x, int64_t ms);
 
+/* ---- limits.c ---- */
+
+void	limit_start(struct http_priv *p, const struct svc *s, uint64_t now_us);
+
+/* Count a connection that this process sees first; fresh: it was just opened,
+ * and gets 503 and GO_GONE above a limit. */
+enum http_go limit_enter(struct hx *x, bool fresh);
+
+/* It is not ours any more, or not HTTP. Its record is still to be read. */
+void	limit_leave(struct http_priv *p, struct http_state *st,
+	    const struct conn *c);
+
+/* A body begins: it must not come too slowly from now on. */
+void	limit_body(struct hx *x);
+
+/* The timer fired. */
+enum http_go limit_timer(struct hx *x);
+
 /* ---- request.c ---- */
 
 enum http_go http_on_head(struct hx *x);
@@ -264,6 +319,9 @@ enum http_go page_file(struct hx *x, const struct fcache_entry *e,
 enum http_go page_slash(struct hx *x, const char *path, uint32_t n);
 
 /* ---- find.c ---- */
+
+/* The document root of the request's host; the one for all others. */
+const struct fcache *find_root(const struct hx *x);
 
 /* What answers a GET of an entry that has flags: its index, its listing, or
  * the variant that the client wants; NULL: nothing. */

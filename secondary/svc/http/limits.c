@@ -49,6 +49,17 @@ peer_of(struct http_priv *p, const struct conn *c)
 	return gap;
 }
 
+/* Answer with status and end. */
+static enum http_go
+last_word(struct hx *x, uint16_t status)
+{
+	memset(&x->req, 0, sizeof(x->req));
+	x->req.minor = 1;
+	x->close = true;
+	/* No room for so short a text: it would be read by nobody. */
+	return page_error(x, status) == GO_WAIT ? hx_abort(x) : GO_GONE;
+}
+
 enum http_go
 limit_enter(struct hx *x, bool fresh)
 {
@@ -61,9 +72,7 @@ limit_enter(struct hx *x, bool fresh)
 	    x->p->conns >= conf->max_conns) ||
 	    (peer != NULL && peer->n >= conf->max_conns_addr))) {
 		svc_count(x->s, HTTP_REFUSED, 1);
-		if (http_refuse(x, 503) == GO_WAIT)
-			hx_abort(x);
-		return GO_GONE;
+		return last_word(x, 503);
 	}
 	x->p->conns++;
 	x->st->seat = x->p->seat;
@@ -93,36 +102,52 @@ limit_leave(struct http_priv *p, struct http_state *st, const struct conn *c)
 static enum http_go
 too_slow(struct hx *x)
 {
-	struct http_state *st = x->st;
-
 	svc_count(x->s, HTTP_TIMEOUT, 1);
-	if (st->phase == PH_ECHO)
+	if (x->st->phase == PH_ECHO)
 		return hx_abort(x);
-	if (st->phase == PH_DRAIN)
+	if (x->st->phase == PH_DRAIN)
 		return hx_close(x);
-	memset(&x->req, 0, sizeof(x->req));
-	x->req.minor = 1;
-	x->close = true;
-	/* No room for so short a text: it would be read by nobody. */
-	return page_error(x, 408) == GO_WAIT ? hx_abort(x) : GO_GONE;
+	return last_word(x, 408);
+}
+
+/*
+ * Whether the client took nothing since the last look (seen: bytes until
+ * then), or too little of what was queued then already: nothing was answered
+ * since.
+ */
+static bool
+stalls(const struct hx *x, uint64_t taken)
+{
+	const struct http_state *st = x->st;
+
+	if (st->seen == 0)		/* the first look */
+		return false;
+	if (taken == st->seen)
+		return true;
+	return st->requests == st->looked && (taken - st->seen) * 1000 <
+	    (uint64_t)x->conf->min_rate * (uint64_t)x->conf->send_timeout_ms;
 }
 
 /*
  * Nothing is asked for, or the answer waits for room. A client that takes
- * nothing of what is queued is reset; one that asks nothing is closed.
+ * nothing of what is queued, or hardly anything, is reset; one that asks
+ * nothing is closed.
  */
 static enum http_go
 quiet(struct hx *x)
 {
 	struct http_state *st = x->st;
-	uint64_t queued = conn_queued(x->c), due;
+	struct conn_metrics m;
+	uint64_t due;
 
-	if (queued > 0 || st->step > 0) {
-		if (queued == st->seen) {
+	if (conn_queued(x->c) > 0 || st->step > 0) {
+		conn_metrics(x->n, x->c, &m);
+		if (stalls(x, m.bytes_out + 1)) {
 			svc_count(x->s, HTTP_STALLED, 1);
 			return hx_abort(x);
 		}
-		st->seen = queued;
+		st->seen = m.bytes_out + 1;
+		st->looked = st->requests;
 		hx_timer(x, x->conf->send_timeout_ms);
 		return GO_ON;
 	}
@@ -140,6 +165,34 @@ quiet(struct hx *x)
 	return GO_ON;
 }
 
+void
+limit_body(struct hx *x)
+{
+	struct http_state *st = x->st;
+	int64_t ms = x->conf->body_timeout_ms;
+
+	st->stamp = x->now;
+	st->judged = (uint32_t)(x->now / 1000);
+	st->seen = 0;
+	hx_timer(x, ms < RATE_MS ? ms : RATE_MS);
+}
+
+/* Whether a body came too slowly in the time that is judged, if it is over. */
+static bool
+crawls(struct hx *x)
+{
+	struct http_state *st = x->st;
+	uint64_t got = st->phase == PH_GATHER ? st->scanned : st->body, was;
+	uint32_t now = (uint32_t)(x->now / 1000), ms = now - st->judged;
+
+	if (ms < RATE_MS)
+		return false;
+	was = st->seen;
+	st->seen = got;
+	st->judged = now;
+	return (got - was) * 1000 < (uint64_t)x->conf->min_rate * ms;
+}
+
 /*
  * One timer for all limits, moved lazily: traffic stores the time (stamp),
  * and when the timer fires it is set again to what is due by then.
@@ -147,15 +200,18 @@ quiet(struct hx *x)
 enum http_go
 limit_timer(struct hx *x)
 {
-	uint64_t due;
+	struct http_state *st = x->st;
+	uint64_t due, judge = UINT64_MAX;
 
-	if (x->st->phase == PH_HEAD && x->st->searched == 0)
+	if (st->phase == PH_HEAD && st->searched == 0)
 		return quiet(x);
-	due = x->st->stamp + 1000 * (uint64_t)(x->st->phase == PH_HEAD ?
+	due = st->stamp + 1000 * (uint64_t)(st->phase == PH_HEAD ?
 	    x->conf->header_timeout_ms : x->conf->body_timeout_ms);
-	if (x->now >= due)
+	if (x->now >= due || (st->phase != PH_HEAD && crawls(x)))
 		return too_slow(x);
-	conn_timer(x->n, x->c, due);
+	if (st->phase != PH_HEAD)
+		judge = x->now + 1000 * (uint64_t)(RATE_MS -
+		    ((uint32_t)(x->now / 1000) - st->judged));
+	conn_timer(x->n, x->c, due < judge ? due : judge);
 	return GO_ON;
 }
-

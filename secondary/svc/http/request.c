@@ -61,7 +61,7 @@ http_answered(struct hx *x, uint16_t status)
 	}
 	st->left = r->length;
 	st->phase = PH_DRAIN;
-	hx_timer(x, x->conf->body_timeout_ms);
+	limit_body(x);
 	return GO_ON;
 }
 
@@ -294,7 +294,7 @@ parsed(struct hx *x)
 	uint64_t most = (uint64_t)x->conf->max_requests;
 
 	x->st->searched = 0;
-	x->root = x->p->root;
+	x->root = x->p->nhosts == 0 ? x->p->root : find_root(x);
 	x->echo = x->p->echo_len > 0 && r->path.n == x->p->echo_len &&
 	    memcmp(r->path.p, x->conf->echo, r->path.n) == 0;
 	if (__builtin_expect(upgrade_wanted(x), 0))
