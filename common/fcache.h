@@ -7,7 +7,8 @@
  * hash index, path and type strings, then contents, each aligned to 64
  * bytes. Links are offsets from the image's first byte, so it can lie
  * anywhere. A file "x" beside "x.gz" or "x.br" that is not older has variants:
- * entries of their own, with the coded content, behind those of all paths. Readers check bounds once, with fcache_check().
+ * entries of their own, with the coded content, behind those of all paths.
+ * Readers check bounds once, with fcache_check().
  */
 #ifndef COMMON_FCACHE_H
 #define COMMON_FCACHE_H

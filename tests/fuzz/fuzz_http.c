@@ -20,7 +20,7 @@
 
 #define PORT		80u
 #define ANSWER_MAX	(256u * 1024)
-#define TURNS_MAX	3000u
+#define TURNS_MAX	800u
 #define INPUT_MAX	16384u
 #define WALL		1700000000	/* seconds since 1970 */
 #define URI_MAX		8192u
@@ -342,11 +342,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	converse(data, size, 0);
 	assert(talk.got == 0 || (talk.got >= 12 &&
 	    memcmp(talk.answer, "HTTP/1.", 7) == 0));
-	if (how & 1 || has_expect(data, size))
+	/* One that is not over waits for time to pass. */
+	if (how & 1 || has_expect(data, size) || !talk.over)
 		return 0;
 	got = talk.got;
 	memcpy(first, talk.answer, got);
-	converse(data, size, 1u + how % 97 + (uint32_t)size / 1000);
-	assert(talk.got == got && memcmp(first, talk.answer, got) == 0);
+	converse(data, size, 1u + how % 97 + (uint32_t)size / 200);
+	assert(!talk.over || (talk.got == got &&
+	    memcmp(first, talk.answer, got) == 0));
 	return 0;
 }

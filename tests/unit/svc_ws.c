@@ -358,8 +358,11 @@ START_TEST(held_compressed_messages_outlive_their_process)
 	uint32_t i;
 
 	noise(&data, 20000);
-	for (i = 0; i < 40000; i++)
-		wsc_add(&data, data.p + i * 7 % 20000, 1);
+	for (i = 0; i < 40000; i++) {
+		uint8_t b = data.p[i * 7 % 20000];
+
+		wsc_add(&data, &b, 1);
+	}
 	for (i = 0; i < 10000; i++)
 		wsc_add(&data, "ab", 2);
 	wsc_zip(&zip, data.p, data.n, 1, 15);

@@ -8,11 +8,14 @@ import time
 NAME = "bench"
 CONF = """name = "%(name)s";
 memory = { buffers = 16384; connections = 16384; timewait = 262144;
-    chunks = 8192; wire_ring = 2048; cache_mb = 64; };
+    chunks = 8192; wire_ring = 2048; cache_mb = 64;
+    buffer_size = %(buffer)d; };
 tcp = { timewait_ms = 1000; };
 ports = (
-    { name = "w0"; type = "wire"; peer = "w1"; address = [ "10.99.0.2/24" ]; },
-    { name = "w1"; type = "wire"; peer = "w0"; address = [ "10.99.0.3/24" ]; }
+    { name = "w0"; type = "wire"; peer = "w1"; mtu = %(mtu)d;
+      address = [ "10.99.0.2/24" ]; },
+    { name = "w1"; type = "wire"; peer = "w0"; mtu = %(mtu)d;
+      address = [ "10.99.0.3/24" ]; }
 );
 workers = (
     { name = "server"; service = "http"; ports = [ "w0" ]; cpus = [ 1 ];
@@ -29,8 +32,11 @@ workers = (
 
 def write_conf(bench, case):
     path = bench.dir + "/bench.conf"
+    # large files: jumbo frames, where loopback has an MTU of 65,536
+    large = case.body >= 65536
     with open(path, "w") as f:
-        f.write(CONF % {"name": NAME, "www": bench.www, "path": case.path,
+        f.write(CONF % {"mtu": 9000 if large else 1500,
+                        "buffer": 9216 if large else 2048, "name": NAME, "www": bench.www, "path": case.path,
                         "conns": case.conns, "keep": 1 if case.one else 0,
                         "depth": case.depth,
                         "seconds": max(1, round(bench.seconds))})

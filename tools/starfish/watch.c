@@ -24,12 +24,12 @@ follow_slot(struct super *s, struct slot *sl)
 	if (sl->state == SLOT_REPAIRING && atomic_load(&b->fixed.fenced_pid) ==
 	    atomic_load(&b->super.dead_pid))
 		slot_event(sl, EV_FENCED, s->now_us);
-	/* the words of the process before it mean nothing; the epoch grows
-	 * before READY */
-	phase = atomic_load_explicit(&b->worker.phase, memory_order_acquire);
+	/* the words of the process before it mean nothing: a worker stores
+	 * phase before its pid, and its epoch grows before READY */
 	if (atomic_load(&b->worker.pid) != (uint32_t)sl->child.pid ||
 	    atomic_load(&b->worker.epoch) == sl->epoch)
 		return;
+	phase = atomic_load_explicit(&b->worker.phase, memory_order_acquire);
 	if (sl->state == SLOT_REPAIRING && phase >= PHASE_READY)
 		slot_event(sl, EV_FENCED, s->now_us);
 	if (sl->state == SLOT_STARTING && phase >= PHASE_READY)
