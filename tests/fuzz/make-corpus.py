@@ -156,10 +156,29 @@ FRAG = {
     op(SQUEEZEF, b"\0\0\x7c\1\1") + op(SQUEEZEF, b"\1\0\x7c\2\1"),
 }
 
+# fuzz_ws: mode and whether compression is agreed on, then frames with mask 0
+HELLO = bytes.fromhex("f248cdc9c90700")
+
+
+def ws(first, data=b""):
+    return bytes([first, 0x80 | len(data)]) + bytes(4) + data
+
+
+WS = {
+    "plain": b"\0" + ws(0x81, b"Hello") + ws(0x89) + ws(0x88, b"\x03\xe8"),
+    "fragments": b"\0" + ws(1, b"\xce") + ws(0x89, b"p") + ws(0) +
+    ws(0x80, b"\xba") + ws(0x82, bytes(60)),
+    "deflate": b"\4" + ws(0xc1, HELLO) + ws(0x41, HELLO[:3]) + ws(0x8a) +
+    ws(0x80, HELLO[3:]),
+    "broadcast": b"\5" + ws(0xc1, HELLO) + ws(2, b"a") + ws(0x80, b"b"),
+    "push": b"\6" + ws(0xc1, HELLO) + ws(1, b"\xce") + ws(0x80),
+}
+
 
 def main():
     for target, inputs in (("fuzz_input", INPUT), ("fuzz_http", HTTP),
-                           ("fuzz_ip6", IP6), ("fuzz_frag", FRAG)):
+                           ("fuzz_ip6", IP6), ("fuzz_frag", FRAG),
+                           ("fuzz_ws", WS)):
         folder = os.path.join(HERE, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in inputs.items():

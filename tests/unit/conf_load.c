@@ -137,6 +137,34 @@ START_TEST(relative_root_counts_from_the_file)
 }
 END_TEST
 
+/* Roots with names are resolved as others, and one directory is loaded once;
+ * the instance's own copy says the same. */
+START_TEST(named_roots_count_from_the_file)
+{
+	const char *root[BOARD_ROOTS];
+	char site[64], base[PATH_MAX], err[256];
+	uint32_t n;
+
+	snprintf(site, sizeof(site), "%s/site", dir);
+	ck_assert_int_eq(mkdir(site, 0755), 0);
+	ck_assert_ptr_nonnull(realpath(dir, base));
+	write_conf(PORTS "workers = ( { name = \"w\"; service = \"http\"; "
+	    "listen = \"*:80\"; http = { root = \"site\"; hosts = "
+	    "[ \"a=site\", \"b=.\", \"c=./site/.\" ]; }; } );");
+	load(&c, file);
+	conf_roots(&c, root, &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(root[1], base);
+	ck_assert_int_eq(conf_copy(&c, copy, err, sizeof(err)), 0);
+	conf_free(&c);
+	load(&c, copy);
+	conf_roots(&c, root, &n);
+	ck_assert_uint_eq(n, 2);
+	ck_assert_str_eq(root[1], base);
+	conf_free(&c);
+}
+END_TEST
+
 /* Slots are numbered through the entries in order. */
 START_TEST(slots_are_numbered_through_the_entries)
 {
@@ -334,6 +362,7 @@ main(void)
 	tcase_add_test(t, lab_is_what_the_manual_says);
 	tcase_add_test(t, what_is_not_said_is_the_tables_default);
 	tcase_add_test(t, relative_root_counts_from_the_file);
+	tcase_add_test(t, named_roots_count_from_the_file);
 	tcase_add_test(t, slots_are_numbered_through_the_entries);
 	tcase_add_test(t, clients_share_source_ports_without_overlap);
 	tcase_add_loop_test(t, copy_reads_as_the_original, 0, NEXAMPLES);

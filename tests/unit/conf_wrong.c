@@ -13,6 +13,7 @@
 /* Two small services: one accepts, one connects. */
 struct shop_conf {
 	char root[OPT_STRLEN];
+	struct opt_list roots;
 	int64_t price;
 	int32_t colour;
 	uint8_t open;
@@ -22,6 +23,8 @@ static const char *const colours[] = { "red", "green", NULL };
 static const struct opt shop_opts[] = {
 	{ "root", OPT_ROOT, offsetof(struct shop_conf, root),
 	  .help = "Where it lies." },
+	{ "roots", OPT_ROOTS, offsetof(struct shop_conf, roots),
+	  .help = "Where its branches lie." },
 	{ "price", OPT_INT, offsetof(struct shop_conf, price), 5, 1, 9,
 	  .unit = "bytes", .help = "What it costs." },
 	{ "colour", OPT_ENUM, offsetof(struct shop_conf, colour), 1,
@@ -267,6 +270,13 @@ static const struct wrong wrongs[] = {
 	  { ".root = \"none\": ", "/none: No such file or directory" } },
 	{ NAME PORTS "workers = ( " SHOP "shop = { root = \"t.conf\"; }; } );",
 	  { ".root = \"t.conf\": ", "Not a directory" } },
+	{ NAME PORTS "workers = ( " SHOP "shop = { roots = [ \"a\" ]; }; } );",
+	  { ".roots = \"a\": ", "allowed \"NAME=DIRECTORY\"" } },
+	{ NAME PORTS "workers = ( " SHOP "shop = { roots = [ \"=/\" ]; }; } );",
+	  { ".roots = \"=/\": ", "allowed \"NAME=DIRECTORY\"" } },
+	{ NAME PORTS "workers = ( " SHOP "shop = { roots = [ \"a=/\", "
+	  "\"b=none\" ]; }; } );",
+	  { ".roots = \"b=none\": ", "/none: No such file or directory" } },
 	/* what is missing */
 	{ NAME WORKERS, { "t.conf: ports: missing" } },
 	{ NAME PORTS, { "t.conf: workers: missing" } },

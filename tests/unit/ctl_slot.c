@@ -206,14 +206,17 @@ struct death {
 
 static const struct death deaths[] = {
 	{ CLD_KILLED, SIGSEGV, KILL_NONE, "killed by SIGSEGV" },
-	{ CLD_DUMPED, SIGABRT, KILL_NONE, "killed by SIGABRT, core dumped" },
+	{ CLD_DUMPED, SIGABRT, KILL_NONE, "SIGABRT, core dump" },
 	{ CLD_KILLED, SIGKILL, KILL_NONE, "killed by SIGKILL" },
-	{ CLD_EXITED, 0, KILL_NONE, "ended with status 0" },
-	{ CLD_EXITED, 127, KILL_NONE, "ended with status 127" },
+	{ CLD_EXITED, 0, KILL_NONE, "exit status 0" },
+	{ CLD_EXITED, 127, KILL_NONE, "exit status 127" },
 	{ CLD_KILLED, 44, KILL_NONE, "killed by signal 44" },
-	{ CLD_KILLED, SIGKILL, KILL_HANG, "hung, killed by the supervisor" },
+	{ CLD_KILLED, SIGKILL, KILL_HANG, "hung: killed" },
 	{ CLD_KILLED, SIGKILL, KILL_SLOW_START,
-	  "did not start in time, killed by the supervisor" },
+	  "slow start: killed" },
+	{ CLD_KILLED, SIGKILL, KILL_SLOW_STOP, "slow end: killed" },
+	{ CHILD_UNKNOWN, 0, KILL_NONE, "exit status unknown" },
+	{ CHILD_UNKNOWN, 1, KILL_NONE, "ended in order" },
 };
 
 START_TEST(death_is_told_in_words)
@@ -223,6 +226,8 @@ START_TEST(death_is_told_in_words)
 	slot_death_text(buf, sizeof(buf), deaths[_i].code, deaths[_i].value,
 	    deaths[_i].why);
 	ck_assert_str_eq(buf, deaths[_i].text);
+	/* a table's last column has room for it */
+	ck_assert_uint_le(strlen(buf), SLOT_DEATH_COLS);
 }
 END_TEST
 

@@ -169,6 +169,43 @@ START_TEST(heads_are_prepared_and_validators_follow_content)
 }
 END_TEST
 
+/* A variant older than its file would send what was; a directory has none. */
+START_TEST(variants_are_entries_that_no_path_finds)
+{
+	struct timespec t[2] = { { 784111777, 0 }, { 784111777, 0 } };
+	const struct fcache_entry *e, *v, *entries;
+	struct fcache *fc;
+	char full[256];
+	size_t size;
+
+	put("a.css", "plain", 5);
+	put("a.css.gz", "coded", 5);
+	put("b.css", "plain", 5);
+	put("b.css.br", "older", 5);
+	put("c.gz", "alone", 5);
+	sub("d");
+	put("d.gz", "alone", 5);
+	snprintf(full, sizeof(full), "%s/b.css.br", dir);
+	ck_assert_int_eq(utimensat(AT_FDCWD, full, t, 0), 0);
+	fc = image(&size);
+	ck_assert_ptr_nonnull(strstr(err, "b.css.br: not used as a variant"));
+	entries = (const void *)((const char *)fc + fc->entries);
+	e = find(fc, "/a.css");
+	ck_assert_uint_eq(e->flags, FCACHE_VARY);
+	ck_assert_uint_eq(e->br, UINT32_MAX);
+	v = &entries[e->gzip];
+	ck_assert_uint_eq(v->flags, FCACHE_GZIP);
+	ck_assert_ptr_ne(v, find(fc, "/a.css.gz"));
+	ck_assert_uint_eq(v->body, find(fc, "/a.css.gz")->body);
+	ck_assert_str_eq(fcache_str(fc, v->type), "text/css");
+	ck_assert_uint_eq(find(fc, "/a.css.gz")->flags, 0);
+	ck_assert_uint_eq(find(fc, "/b.css")->flags, 0);
+	ck_assert_uint_eq(find(fc, "/c.gz")->flags, 0);
+	ck_assert_uint_eq(fc->nentries, 9);
+	free(fc);
+}
+END_TEST
+
 START_TEST(links_are_followed_only_beneath_the_root)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
@@ -315,6 +352,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, files_of_all_levels_are_found_with_their_bytes);
 	tcase_add_test(tc, heads_are_prepared_and_validators_follow_content);
+	tcase_add_test(tc, variants_are_entries_that_no_path_finds);
 	tcase_add_test(tc, links_are_followed_only_beneath_the_root);
 	tcase_add_test(tc, failures_say_what_and_how_much);
 	tcase_add_test(tc, missing_media_types_are_a_warning);

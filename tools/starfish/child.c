@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,14 +109,22 @@ child_spawn(struct child *c, char *const argv[], const char *log,
 int
 child_reap(struct child *c, struct child_end *end)
 {
+	struct pollfd pf = { c->pidfd, POLLIN, 0 };
 	siginfo_t si = { .si_pid = 0 };
 
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) < 0)
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) == 0) {
+		if (si.si_pid == 0)
+			return -EAGAIN;
+		end->code = si.si_code;
+		end->value = si.si_status;
+	} else if (errno == ECHILD) {
+		if (poll(&pf, 1, 0) <= 0)
+			return -EAGAIN;
+		end->code = CHILD_UNKNOWN;
+		end->value = 0;
+	} else {
 		return -errno;
-	if (si.si_pid == 0)
-		return -EAGAIN;
-	end->code = si.si_code;
-	end->value = si.si_status;
+	}
 	close(c->pidfd);
 	c->pidfd = -1;
 	return 0;

@@ -14,9 +14,12 @@ struct child {
 
 /* How a child ended, as waitid(2) says. */
 struct child_end {
-	int code;		/* CLD_EXITED, CLD_KILLED, CLD_DUMPED */
+	int code;		/* CLD_EXITED, CLD_KILLED, CLD_DUMPED; or
+				   CHILD_UNKNOWN: it was not our child */
 	int value;		/* exit status or signal */
 };
+
+#define CHILD_UNKNOWN	0	/* no CLD_* is 0 */
 
 /*
  * Start argv[0], a program that lies beside this one, in a session of its
@@ -27,8 +30,9 @@ int	child_spawn(struct child *c, char *const argv[], const char *log,
 	    int notify_fd);
 
 /*
- * Fetch the end of a child whose pidfd is readable: 0; its pidfd is closed
- * and -1, its pid stays for the record. -EAGAIN it lives.
+ * Fetch the end of a process: 0; its pidfd is closed and -1, its pid stays
+ * for the record. -EAGAIN it lives. Of one that is not our child only the
+ * fact is known, not how.
  */
 int	child_reap(struct child *c, struct child_end *end);
 

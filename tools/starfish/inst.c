@@ -184,7 +184,8 @@ look_slot(struct inst *in, uint32_t i)
 	s->last_death[sizeof(s->last_death) - 1] = '\0';
 	inst_clean(s->last_death);
 	s->finished = s->state == SLOT_EMPTY &&
-	    strcmp(s->last_death, "ended with status 0") == 0;
+	    (strcmp(s->last_death, "exit status 0") == 0 ||
+	    strcmp(s->last_death, "ended in order") == 0);
 	/* the supervisor, if it is dead, has not seen this death */
 	if (!s->alive && s->pid != 0 && s->state != SLOT_EMPTY)
 		s->state = SLOT_DEAD;

@@ -189,6 +189,18 @@ slot_event(struct slot *s, enum slot_event ev, uint64_t now_us)
 }
 
 void
+slot_adopt(struct slot *s, enum slot_state state, uint64_t now_us)
+{
+	s->state = state;
+	s->spawned_us = now_us;
+	atomic_store_explicit(&s->super->pid, (uint32_t)s->child.pid,
+	    memory_order_relaxed);
+	/* release: a reader that sees the state sees whose it is */
+	atomic_store_explicit(&s->super->state, (uint32_t)state,
+	    memory_order_release);
+}
+
+void
 slot_init(struct slot *s, uint32_t number, struct slot_super *super)
 {
 	memset(s, 0, sizeof(*s));
@@ -216,24 +228,30 @@ slot_death_text(char *buf, size_t len, int code, int value,
     enum slot_kill why)
 {
 	static const char *const whys[] = {
-		[KILL_HANG] = "hung",
-		[KILL_SLOW_START] = "did not start in time",
-		[KILL_SLOW_STOP] = "did not end in time",
+		[KILL_HANG] = "hung: killed",
+		[KILL_SLOW_START] = "slow start: killed",
+		[KILL_SLOW_STOP] = "slow end: killed",
 	};
 	const char *name;
 
 	if (why != KILL_NONE) {
-		snprintf(buf, len, "%s, killed by the supervisor", whys[why]);
+		snprintf(buf, len, "%s", whys[why]);
+		return;
+	}
+	if (code == CHILD_UNKNOWN) {
+		snprintf(buf, len, value != 0 ? "ended in order" :
+		    "exit status unknown");
 		return;
 	}
 	if (code == CLD_EXITED) {
-		snprintf(buf, len, "ended with status %d", value);
+		snprintf(buf, len, "exit status %d", value);
 		return;
 	}
 	name = sigabbrev_np(value);
-	if (name != NULL)
-		snprintf(buf, len, "killed by SIG%s%s", name,
-		    code == CLD_DUMPED ? ", core dumped" : "");
-	else
+	if (name == NULL)
 		snprintf(buf, len, "killed by signal %d", value);
+	else if (code == CLD_DUMPED)
+		snprintf(buf, len, "SIG%s, core dump", name);
+	else
+		snprintf(buf, len, "killed by SIG%s", name);
 }

@@ -13,6 +13,8 @@
 #define SLOT_DEATHS	5u	/* so many deaths ... */
 #define SLOT_DEATHS_US	10000000u /* ... in this time: it stays DEAD */
 
+#define SLOT_DEATH_COLS	19	/* of the text of a death, in tables */
+
 enum slot_event {
 	EV_SPAWN,	/* a process was started for the slot */
 	EV_FENCED,	/* the primary fenced what the dead one left */
@@ -51,6 +53,13 @@ enum slot_kill { KILL_NONE, KILL_HANG, KILL_SLOW_START, KILL_SLOW_STOP };
 void	slot_init(struct slot *s, uint32_t number, struct slot_super *super);
 
 /*
+ * Take over what another supervisor left: the slot is in this state, with
+ * s->child as its process. The board says so, too; when the state began stays
+ * as it was. now_us: CLOCK_MONOTONIC.
+ */
+void	slot_adopt(struct slot *s, enum slot_state state, uint64_t now_us);
+
+/*
  * Something happened. The pid of a dead process is still in s->child.pid
  * with EV_LEFT and EV_DIED, and is 0 afterwards. 0 and the new state is set;
  * -EINVAL: it cannot happen in this state, and nothing changes. now_us:
@@ -68,8 +77,9 @@ enum slot_state slot_next(enum slot_state from, enum slot_event ev);
 int	slot_crash_loop(struct slot *s, uint64_t now_us);
 
 /*
- * Say how a process ended, for the board: "killed by SIGSEGV". status as
- * from waitid(2): code CLD_*, value.
+ * Say how a process ended, for the board: "killed by SIGSEGV", in at most
+ * SLOT_DEATH_COLS columns. As from waitid(2): code CLD_*, value. Of
+ * CHILD_UNKNOWN value says whether it ended in order.
  */
 void	slot_death_text(char *buf, size_t len, int code, int value,
 	    enum slot_kill why);

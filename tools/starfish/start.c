@@ -102,8 +102,8 @@ start_slot_name(const struct super *s, uint32_t slot, char *buf, size_t len)
 	    w->service);
 }
 
-static int
-is_settled(const struct slot *sl)
+int
+start_settled(const struct slot *sl)
 {
 	return sl->state == SLOT_SERVING ||
 	    (sl->state == SLOT_EMPTY && sl->finished);
@@ -115,7 +115,7 @@ start_complete(const struct super *s)
 	uint32_t i;
 
 	for (i = 0; i < s->nslots; i++)
-		if (!is_settled(&s->slot[i]))
+		if (!start_settled(&s->slot[i]))
 			return 0;
 	return 1;
 }
@@ -127,7 +127,7 @@ may_start(const struct super *s, const struct conf_worker *w)
 	uint32_t i, k, group, index;
 
 	for (i = 0; i < s->nslots; i++) {
-		if (is_settled(&s->slot[i]) ||
+		if (start_settled(&s->slot[i]) ||
 		    conf_slot(&s->conf, i, &group, &index) < 0)
 			continue;
 		for (k = 0; k < w->after.n; k++)

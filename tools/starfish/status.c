@@ -6,6 +6,7 @@
 
 #include <bsd/string.h>
 
+#include "slot.h"
 #include "view.h"
 
 json_t *
@@ -101,9 +102,9 @@ view_workers(const struct inst *in, FILE *out)
 		snprintf(cpu, sizeof(cpu), s->pid != 0 ? "%u" : "-", s->cpu);
 		snprintf(pid, sizeof(pid), s->pid != 0 ? "%u" : "-", s->pid);
 		fprintf(out, "%4u %-11.11s %-8.8s %3s %7s %-9s %7s %5u %8" PRIu64
-		    " %8u  %.19s\n", s->number, s->group, s->service, cpu,
+		    " %8u  %.*s\n", s->number, s->group, s->service, cpu,
 		    pid, slot_state_names[s->state], conns, s->epoch,
-		    s->beat_age_ms, s->restarts,
+		    s->beat_age_ms, s->restarts, SLOT_DEATH_COLS,
 		    s->last_death[0] != '\0' ? s->last_death : "-");
 	}
 }
@@ -111,14 +112,7 @@ view_workers(const struct inst *in, FILE *out)
 void
 workers_text(struct view *v, FILE *out)
 {
-	uint32_t i;
-
 	view_workers(&v->in, out);
-	/* what the column has no room for */
-	for (i = 0; i < v->in.nslots; i++)
-		if (strlen(v->in.slot[i].last_death) > 19)
-			fprintf(out, "slot %u: last death: %s\n", i,
-			    v->in.slot[i].last_death);
 }
 
 void

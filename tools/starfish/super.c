@@ -108,11 +108,20 @@ slots_alive(const struct super *s)
 	return n;
 }
 
+void
+super_ring(const struct super *s, uint32_t slot)
+{
+	int bell = bell_open(s->conf.name, slot);
+
+	if (bell < 0)
+		return;
+	bell_ring(bell);
+	close(bell);
+}
+
 static void
 stop_slot(struct super *s, struct slot *sl)
 {
-	int bell;
-
 	slot_event(sl, EV_STOP, s->now_us);
 	if (s->board == NULL)
 		return;
@@ -120,11 +129,7 @@ stop_slot(struct super *s, struct slot *sl)
 	atomic_store_explicit(&s->board->slot[sl->number].super.stop, 1,
 	    memory_order_release);
 	child_kill(&sl->child, s->hurry ? SIGKILL : SIGTERM);
-	bell = bell_open(s->conf.name, sl->number);
-	if (bell >= 0) {
-		bell_ring(bell);
-		close(bell);
-	}
+	super_ring(s, sl->number);
 }
 
 void
@@ -138,6 +143,7 @@ super_stop(struct super *s, const char *who)
 		s->hurry = 1;
 	} else {
 		super_say(s, "%s: ending %s", who, s->conf.name);
+		notify_stopping(&s->notify);
 		s->had_workers = slots_alive(s) > 0;
 		s->was_dead = s->primary.pidfd < 0;
 		super_enter(s, SUPER_STOP_WORKERS);
@@ -289,6 +295,11 @@ turn(struct super *s)
 			super_step(s, s->started_us, "all serve%s",
 			    s->ready_fd < 0 ? "; Ctrl-C ends it" : "");
 		}
+		if (s->adopting && adopt_complete(s)) {
+			s->adopting = 0;
+			super_step(s, s->started_us, "watched over again%s",
+			    s->ready_fd < 0 ? "; Ctrl-C ends it" : "");
+		}
 		break;
 	case SUPER_STOP_WORKERS:
 	case SUPER_STOP_PRIMARY:
@@ -306,6 +317,7 @@ tick(struct super *s)
 		atomic_store_explicit(&s->board->super.heartbeat_us,
 		    s->now_us, memory_order_relaxed);
 	server_tick(s);
+	notify_alive(&s->notify, s->now_us);
 	if (s->phase == SUPER_WORKERS || s->phase == SUPER_SERVING)
 		watch_beats(s);
 	else
@@ -349,11 +361,33 @@ loop_once(struct super *s)
 	turn(s);
 }
 
-/* Tell the process that waits for --detach, and let go of its terminal. */
+/* How it fares, for systemctl status. */
+static void
+tell_status(struct super *s)
+{
+	char text[96];
+	uint32_t i, n = 0;
+
+	for (i = 0; i < s->nslots; i++)
+		n += s->slot[i].state == SLOT_SERVING;
+	snprintf(text, sizeof(text), "%u of %u slots serve%s", n, s->nslots,
+	    s->phase == SUPER_PRIMARY ? "; the primary starts" :
+	    s->primary_dead ? "; the primary is dead" :
+	    s->primary_hung ? "; the primary hangs" : "");
+	if (s->phase < SUPER_STOP_WORKERS)
+		notify_status(&s->notify, text);
+}
+
+/* Tell the service manager, and the process that waits for --detach; let go
+ * of its terminal. */
 static void
 tell_ready(struct super *s)
 {
-	if (s->ready_fd < 0 || s->phase != SUPER_SERVING)
+	tell_status(s);
+	if (s->phase != SUPER_SERVING || s->adopting)
+		return;
+	notify_ready(&s->notify);
+	if (s->ready_fd < 0)
 		return;
 	s->detached = 1;
 	(void)!write(s->ready_fd, "\0", 1);
@@ -369,13 +403,18 @@ super_run(struct super *s)
 
 	s->now_us = s->checked_us = board_mono_us();
 	err = open_fds(s);
-	if (err == 0)
+	if (err == 0 && s->board == NULL)
 		err = start_primary(s);
 	if (err < 0) {
 		fprintf(stderr, "starfish: cannot start: %s\n",
 		    strerror(-err));
+		notify_stopping(&s->notify);
 		return 1;
 	}
+	/* what was adopted does not wait for an event */
+	if (s->phase == SUPER_SERVING)
+		turn(s);
+	tell_ready(s);
 	while (s->phase != SUPER_DONE) {
 		loop_once(s);
 		tell_ready(s);

@@ -13,6 +13,7 @@
 #include "../../common/ctl.h"
 #include "../../config/conf.h"
 #include "child.h"
+#include "notify.h"
 #include "rundir.h"
 #include "slot.h"
 
@@ -58,6 +59,8 @@ struct super {
 	uint8_t had_workers;	/* when the end began */
 	uint8_t was_dead;	/* the primary, when the end began */
 	uint8_t detached;
+	uint8_t adopting;	/* until adopt_complete() */
+	struct notify notify;
 	uint32_t nslots;
 	struct slot slot[BOARD_SLOTS];
 	int notify_fd, signal_fd, timer_fd;
@@ -73,9 +76,9 @@ void	super_block_signals(void);
 
 /*
  * Run the instance until it is told to end. The directory is locked and has
- * the configuration; nothing runs yet. On return no process is left, the
+ * the configuration; nothing runs yet, or adopt_instance() took it over. On return no process is left, the
  * directory still is. super_block_signals() was called. Returns the exit
- * status.
+ * status; the phase is SUPER_DONE unless it could not even begin.
  */
 int	super_run(struct super *s);
 
@@ -95,6 +98,9 @@ void	super_fail(struct super *s, const char *fmt, ...)
 /* Begin to end the instance; asked again, without patience. */
 void	super_stop(struct super *s, const char *who);
 
+/* Ring the bell of a slot, or of the primary (BOARD_NONE). */
+void	super_ring(const struct super *s, uint32_t slot);
+
 /* Change the phase. */
 void	super_enter(struct super *s, enum super_phase phase);
 
@@ -109,11 +115,24 @@ int	start_primary(struct super *s);
 void	start_follow_primary(struct super *s);
 /* Start those slots whose turn it is; one process attaches at a time. */
 void	start_workers(struct super *s);
-/* Whether all slots serve, or ended by themselves. */
+/* Whether a slot serves, or its process ended by itself. */
+int	start_settled(const struct slot *sl);
+/* Whether all slots do. */
 int	start_complete(const struct super *s);
 /* Name of a slot for people: "slot 0 (web, http)". */
 void	start_slot_name(const struct super *s, uint32_t slot, char *buf,
 	    size_t len);
+
+/* ---- adopt.c ---- */
+
+/*
+ * Take over the instance of the locked directory s->dir, whose supervisor is
+ * dead: board, primary and workers. s->conf is its copy of the configuration.
+ * 0: super_run() goes on with it. -errno: said why; nothing was changed.
+ */
+int	adopt_instance(struct super *s);
+/* Whether what died unseen is replaced, as far as that can be. */
+int	adopt_complete(const struct super *s);
 
 /* ---- watch.c ---- */
 

@@ -13,6 +13,7 @@
 
 #include "../../common/fcache.h"
 #include "huge.h"
+#include "inst.h"
 #include "proc.h"
 #include "super.h"
 #include "verbs.h"
@@ -58,9 +59,10 @@ take_dir(struct super *s)
 	if (n > 0) {
 		rundir_who(s->conf.name, who, sizeof(who));
 		fprintf(stderr, "starfish: %s runs already, without its "
-		    "supervisor (%s): %u process%s, one is pid %d; end it "
-		    "with: starfish -n %s down\n", s->conf.name, who, n,
-		    n == 1 ? "" : "es", (int)p[0].pid, s->conf.name);
+		    "supervisor (%s): %u process%s, one is pid %d; adopt "
+		    "it: starfish up --adopt -n %s; or end it: starfish -n %s "
+		    "down\n", s->conf.name, who, n, n == 1 ? "" : "es",
+		    (int)p[0].pid, s->conf.name, s->conf.name);
 		proc_close(p, n);
 		rundir_close(&s->dir);
 		return -EBUSY;
@@ -176,30 +178,111 @@ clean(struct super *s)
 	fflush(stdout);
 }
 
-/* The instance from its first directory to its last. */
-static int
-run(struct super *s)
+static void
+init_super(struct super *s)
 {
 	uint32_t i;
-	int status = 1;
 
 	super_block_signals();	/* from here on all is to be cleaned up */
+	notify_init(&s->notify);
 	s->started_us = s->now_us = board_mono_us();
 	s->nslots = s->conf.nslots;
 	for (i = 0; i < s->nslots; i++)
 		slot_init(&s->slot[i], i, NULL);
 	for (i = 0; i < CTL_CLIENTS; i++)
 		s->client[i].fd = -1;
+}
+
+static void
+end_all(struct super *s)
+{
+	end_stragglers(s);
+	clean(s);
+	server_close(s, "ok nothing is left");
+}
+
+/* The instance from its first directory to its last. */
+static int
+run(struct super *s)
+{
+	int status = 1;
+
+	init_super(s);
 	if (take_dir(s) < 0)
 		return 1;
 	if (rundir_sign(&s->dir) == 0 && prepare(s) == 0)
 		status = super_run(s);
 	if (s->pages_fd >= 0)
 		close(s->pages_fd);
-	end_stragglers(s);
-	clean(s);
-	server_close(s, "ok nothing is left");
+	end_all(s);
 	return status;
+}
+
+/*
+ * The instance from its supervisor's death on. What cannot be taken over
+ * stays as it is: nothing is ended, nothing removed.
+ */
+static int
+run_adopted(struct super *s)
+{
+	int status = 1;
+
+	init_super(s);
+	if (adopt_instance(s) < 0)
+		return 1;
+	if (rundir_sign(&s->dir) == 0)
+		status = super_run(s);
+	if (s->phase != SUPER_DONE)
+		return 1;
+	end_all(s);
+	return status;
+}
+
+/* Lock the directory of an instance whose supervisor is dead; load its copy
+ * of the configuration. 0 or -errno, said why. */
+static int
+find_orphan(struct super *s, const char *name)
+{
+	char path[BOARD_PATH + 8], who[96], err[CONF_ERRLEN];
+	int error;
+
+	error = rundir_lock(&s->dir, name);
+	if (error == -EBUSY) {
+		rundir_who(name, who, sizeof(who));
+		fprintf(stderr, "starfish: %s cannot be adopted: its "
+		    "supervisor lives: %s\n", name, who[0] != '\0' ? who :
+		    "it is just starting");
+	} else if (error == -ENOENT) {
+		fprintf(stderr, "starfish: %s does not run: nothing to "
+		    "adopt\n", name);
+	} else if (error < 0) {
+		fprintf(stderr, "starfish: %s: %s\n", s->dir.path,
+		    strerror(-error));
+	}
+	if (error < 0)
+		return error;
+	rundir_file(&s->dir, CTL_CONF, path, sizeof(path));
+	error = conf_load(&s->conf, path, svc_descs, err, sizeof(err));
+	if (error < 0)
+		fprintf(stderr, "starfish: %s cannot be adopted: %s\n", name,
+		    err);
+	return error;
+}
+
+/* Whether processes of the instance live without a supervisor. */
+static int
+is_orphan(const char *name)
+{
+	struct proc p[PROC_MAX];
+	struct rundir d;
+	uint32_t n;
+
+	if (rundir_lock(&d, name) < 0)
+		return 0;
+	n = proc_find(name, d.path, p);
+	proc_close(p, n);
+	rundir_close(&d);
+	return n > 0;
 }
 
 static volatile sig_atomic_t asked;	/* signal that came while waiting */
@@ -238,7 +321,7 @@ await_daemon(pid_t pid, int fd)
 }
 
 static int
-detach(struct super *s)
+detach(struct super *s, int (*go)(struct super *))
 {
 	int pipefd[2];
 	pid_t pid;
@@ -256,29 +339,53 @@ detach(struct super *s)
 	setsid();
 	close(pipefd[0]);
 	s->ready_fd = pipefd[1];
-	return run(s);
+	return go(s);
 
 fail:
 	complain(strerror(errno));
 	return 1;
 }
 
+static int
+load(struct super *s, const char *file)
+{
+	char err[CONF_ERRLEN];
+
+	if (conf_load(&s->conf, file, svc_descs, err, sizeof(err)) < 0) {
+		fprintf(stderr, "%s\n", err);
+		return -EINVAL;
+	}
+	if (s->conf.warnings[0] != '\0')
+		fprintf(stderr, "%s\n", s->conf.warnings);
+	return 0;
+}
+
 int
 verb_up(const struct request *rq)
 {
 	static struct super s;
-	char err[CONF_ERRLEN];
+	int (*go)(struct super *) = run;
+	char name[BOARD_NAME], err[1024];
 
 	/* a daemon must not keep alive what its caller waits for */
 	close_range(3, ~0u, 0);
 	memset(&s, 0, sizeof(s));
 	s.ready_fd = s.notify_fd = s.signal_fd = s.timer_fd = -1;
 	s.ctl_fd = s.pages_fd = s.primary.pidfd = s.dir.fd = -1;
-	if (conf_load(&s.conf, rq->file, svc_descs, err, sizeof(err)) < 0) {
-		fprintf(stderr, "%s\n", err);
+	if (rq->file != NULL && load(&s, rq->file) < 0)
 		return 1;
+	if (rq->adopt == ADOPT_YES ||
+	    (rq->adopt == ADOPT_IF_THERE && is_orphan(s.conf.name))) {
+		if (inst_choose(name, rq->file != NULL ? s.conf.name :
+		    rq->name, err, sizeof(err)) < 0) {
+			complain(err);
+			return 1;
+		}
+		if (rq->file != NULL)
+			conf_free(&s.conf);
+		if (find_orphan(&s, name) < 0)
+			return 1;
+		go = run_adopted;
 	}
-	if (s.conf.warnings[0] != '\0')
-		fprintf(stderr, "%s\n", s.conf.warnings);
-	return rq->detach ? detach(&s) : run(&s);
+	return rq->detach ? detach(&s, go) : go(&s);
 }

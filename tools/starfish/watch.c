@@ -142,8 +142,14 @@ watch_beats(struct super *s)
 
 /* Whether a process that ended did so in order. */
 static int
-left_in_order(const struct slot *sl, const struct child_end *end)
+left_in_order(const struct super *s, const struct slot *sl,
+    const struct child_end *end)
 {
+	const struct slot_worker *w = &s->board->slot[sl->number].worker;
+
+	if (end->code == CHILD_UNKNOWN)
+		return atomic_load(&w->pid) == (uint32_t)sl->child.pid &&
+		    atomic_load(&w->phase) == PHASE_LEAVING;
 	if (end->code != CLD_EXITED)
 		return 0;
 	/* a service that is done may end with a status of its own */
@@ -156,7 +162,7 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 	char name[96], log[BOARD_PATH + 32];
 
 	start_slot_name(s, sl->number, name, sizeof(name));
-	super_say(s, "%s: pid %d %s", name, (int)atomic_load(
+	super_say(s, "%s: pid %d died: %s", name, (int)atomic_load(
 	    &sl->super->dead_pid), why);
 	if (!sl->gave_up || s->primary_dead)
 		return;
@@ -177,25 +183,28 @@ watch_slot_end(struct super *s, struct slot *sl)
 	struct child_end end;
 	pid_t pid = sl->child.pid;
 	char why[sizeof(sl->super->last_death)], name[96];
-	int slow = sl->kill_why == KILL_SLOW_START;
+	int slow = sl->kill_why == KILL_SLOW_START, left;
 
 	if (child_reap(&sl->child, &end) < 0)
 		return;
-	slot_death_text(why, sizeof(why), end.code, end.value, sl->kill_why);
+	left = left_in_order(s, sl, &end);
+	slot_death_text(why, sizeof(why), end.code, end.code == CHILD_UNKNOWN ?
+	    left : end.value, sl->kill_why);
 	strlcpy(sl->super->last_death, why, sizeof(sl->super->last_death));
 	rundir_clean_pid(s->board->head.prefix, pid);
 	if (sl->state == SLOT_DRAINING) {
 		slot_event(sl, EV_LEFT, s->now_us);
 		return;
 	}
-	if (left_in_order(sl, &end)) {
+	if (left) {
 		slot_event(sl, EV_LEFT, s->now_us);
 		start_slot_name(s, sl->number, name, sizeof(name));
-		super_say(s, "%s: pid %d finished, status %d", name, (int)pid,
-		    end.value);
+		super_say(s, "%s: pid %d finished, %s", name, (int)pid, why);
 		return;
 	}
 	slot_event(sl, EV_DIED, s->now_us);
+	/* so that it fences at once, not at its next tick */
+	super_ring(s, BOARD_NONE);
 	if (s->primary_dead)
 		slot_event(sl, EV_GIVEUP, s->now_us);
 	/* a first start that takes too long will not get faster */
@@ -221,7 +230,7 @@ watch_primary_end(struct super *s)
 		reason = s->board->head.why;
 	}
 	if (s->phase == SUPER_SERVING) {
-		super_say(s, "the primary (pid %d) %s: workers go on, but "
+		super_say(s, "the primary died (pid %d, %s): workers go on, but "
 		    "none can be started; down and up again",
 		    (int)s->primary.pid, why);
 		return;
@@ -230,6 +239,6 @@ watch_primary_end(struct super *s)
 		super_log(s, BOARD_NONE, log, sizeof(log));
 		child_log_tail(log);
 	}
-	super_fail(s, "the primary %s%s%s", why, reason[0] != '\0' ? ": " : "",
+	super_fail(s, "the primary died (%s)%s%s", why, reason[0] != '\0' ? ": " : "",
 	    reason);
 }

@@ -17,6 +17,8 @@
 #define O_WATCH		0x04u
 #define O_FILE		0x08u
 #define O_DETACH	0x10u
+#define O_ADOPT		0x20u
+#define O_ADOPT_IF	0x40u
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
 
 enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_OPT, ARG_FILE, ARG_FILE_OPT,
@@ -40,7 +42,8 @@ static const struct word config_words[] = {
 };
 
 static const struct word words[] = {
-	{ "up", VERB_UP, ARG_NONE, O_FILE | O_DETACH, NULL,
+	{ "up", VERB_UP, ARG_NONE, O_FILE | O_DETACH |
+	  O_ADOPT | O_ADOPT_IF | O_NAME, NULL,
 	  "start an instance and watch over it until it is told to end" },
 	{ "down", VERB_DOWN, ARG_NONE, O_NAME, NULL,
 	  "end an instance in order; nothing of it is left" },
@@ -80,6 +83,8 @@ static const struct {
 } option_texts[] = {
 	{ O_FILE, "-c FILE", "configuration, as config/lab.conf" },
 	{ O_DETACH, "--detach", "return when all serve; go on in background" },
+	{ O_ADOPT, "--adopt", "take over an instance whose supervisor died" },
+	{ O_ADOPT_IF, "--adopt-or-start", "the same if there is one" },
 	{ O_NAME, "-n NAME", "the instance; without it the only one" },
 	{ O_JSON, "--json", "as JSON" },
 	{ O_WATCH, "-w SECONDS", "again and again, at this interval" },
@@ -178,6 +183,16 @@ parse_option(struct parse *p, const char *a, struct request *rq)
 		p->options |= O_DETACH;
 		return 0;
 	}
+	if (strcmp(a, "--adopt") == 0) {
+		rq->adopt = ADOPT_YES;
+		p->options |= O_ADOPT;
+		return 0;
+	}
+	if (strcmp(a, "--adopt-or-start") == 0) {
+		rq->adopt = ADOPT_IF_THERE;
+		p->options |= O_ADOPT_IF;
+		return 0;
+	}
 	if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
 		rq->help = 1;
 		return 0;
@@ -272,6 +287,23 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 	}
 }
 
+/* A name is enough for what has its configuration already. */
+static int
+check_up(const struct request *rq, char *err, size_t errlen)
+{
+	if (rq->adopt != ADOPT_YES && rq->file == NULL)
+		snprintf(err, errlen, "up: missing: -c FILE");
+	else if (rq->adopt != ADOPT_YES && rq->name != NULL)
+		snprintf(err, errlen, "up: -n NAME is for --adopt only; the "
+		    "configuration has the name");
+	else if (rq->file != NULL && rq->name != NULL)
+		snprintf(err, errlen, "up --adopt: -n NAME or -c FILE, not "
+		    "both");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 int
 words_parse(int argc, char *const argv[], struct request *rq, char *err,
     size_t errlen)
@@ -319,11 +351,7 @@ words_parse(int argc, char *const argv[], struct request *rq, char *err,
 		}
 	if (parse_arg(&p, w, at, rq) < 0)
 		return -EINVAL;
-	if (rq->verb == VERB_UP && rq->file == NULL) {
-		snprintf(err, errlen, "up: missing: -c FILE");
-		return -EINVAL;
-	}
-	return 0;
+	return rq->verb == VERB_UP ? check_up(rq, err, errlen) : 0;
 }
 
 const char *

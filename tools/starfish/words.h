@@ -28,6 +28,13 @@ enum verb {
 	VERBS
 };
 
+/* What `up` does about an instance whose supervisor is dead. */
+enum up_adopt {
+	ADOPT_NO,		/* refuses to start, says what to do */
+	ADOPT_YES,		/* takes it over, or fails */
+	ADOPT_IF_THERE		/* takes it over, or starts anew */
+};
+
 /* What a command line asks for. */
 struct request {
 	enum verb verb;
@@ -38,6 +45,7 @@ struct request {
 	uint32_t watch_ms;	/* -w; 0: once */
 	uint8_t json;
 	uint8_t detach;
+	uint8_t adopt;		/* up: enum up_adopt */
 	uint8_t help;		/* --help: show the verb's help instead */
 };
 
