@@ -262,6 +262,34 @@ START_TEST(hosts_have_roots_of_their_own)
 }
 END_TEST
 
+/* A path may be a file to those who get it and the echo route to a POST. */
+START_TEST(an_echo_route_leaves_files_alone)
+{
+	struct http_conf *conf = mock_conf(&http_service);
+	struct answer *a = malloc(sizeof(*a));
+	char value[256];
+	struct net *n;
+	int err;
+
+	snprintf(conf->root, OPT_STRLEN, "/srv");
+	snprintf(conf->echo, OPT_STRLEN, "/");
+	n = mock_start(&http_service, conf, cache, &err);
+	ck_assert_int_eq(err, 0);
+	mock_free(ask(n, GET("/") "\r\n", a));
+	ck_assert_int_eq(a->status, 200);
+	ck_assert_uint_eq(a->len, 5);
+	mock_free(ask(n, POST("/") "Content-Length: 2\r\n\r\nhi", a));
+	ck_assert_int_eq(a->status, 200);
+	ck_assert_uint_eq(a->len, 2);
+	mock_free(ask(n, "PUT / HTTP/1.1\r\n" H "\r\n", a));
+	ck_assert_int_eq(a->status, 405);
+	ck_assert(field(a, "Allow", value));
+	ck_assert_str_eq(value, "GET, HEAD, POST, OPTIONS");
+	mock_stop(n);
+	free(a);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 static struct conn *
@@ -475,6 +503,7 @@ main(void)
 	    6);
 	tcase_add_test(tc, a_half_closed_client_gets_what_waits_for_room);
 	tcase_add_test(tc, hosts_have_roots_of_their_own);
+	tcase_add_test(tc, an_echo_route_leaves_files_alone);
 	tcase_add_test(tc, connections_of_a_worker_are_limited);
 	tcase_add_test(tc, connections_of_an_address_are_limited);
 	tcase_add_loop_test(tc, bodies_that_crawl_are_ended, 0, 3);

@@ -76,9 +76,10 @@ void	super_block_signals(void);
 
 /*
  * Run the instance until it is told to end. The directory is locked and has
- * the configuration; nothing runs yet, or adopt_instance() took it over. On return no process is left, the
- * directory still is. super_block_signals() was called. Returns the exit
- * status; the phase is SUPER_DONE unless it could not even begin.
+ * the configuration; nothing runs yet, or adopt_instance() took it over.
+ * super_block_signals() was called. Returns the exit status. In phase
+ * SUPER_DONE no process is left, the directory still is; in any other it
+ * could not begin, and nothing was started or ended.
  */
 int	super_run(struct super *s);
 
