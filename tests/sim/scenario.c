@@ -203,11 +203,15 @@ attack(struct world *w)
 static void
 crowd(struct world *w)
 {
+	struct arena_shape *s;
 	uint32_t i, j;
 
 	for (i = 0; i < w->nhosts; i++) {
-		if (w->host[i].conf.shape.conns < 512)
-			w->host[i].conf.shape.conns = 512;
+		s = &w->host[i].conf.shape;
+		if (s->conns < 512)
+			s->conns = 512;
+		s->small = 2 * s->conns;
+		s->chunks = s->conns;
 		w->host[i].nframes = 1024;
 		w->host[i].conf.rx_hold_max = 512;
 	}

@@ -199,7 +199,12 @@ watch_slot_end(struct super *s, struct slot *sl)
 	if (left) {
 		slot_event(sl, EV_LEFT, s->now_us);
 		start_slot_name(s, sl->number, name, sizeof(name));
-		super_say(s, "%s: pid %d finished, %s", name, (int)pid, why);
+		if (end.code == CHILD_UNKNOWN)
+			super_say(s, "%s: pid %d finished, status unknown",
+			    name, (int)pid);
+		else
+			super_say(s, "%s: pid %d finished, status %d", name,
+			    (int)pid, end.value);
 		return;
 	}
 	slot_event(sl, EV_DIED, s->now_us);
