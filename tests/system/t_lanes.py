@@ -100,7 +100,7 @@ def wget_over_wire_counts_right():
         high = total / max(r["seconds"] - 0.00001, 0.00001)
         claim(0.999 * low - 0.01 < r[key] < 1.001 * high + 0.01,
               "%s: %g, not %g to %g" % (key, r[key], low, high))
-    claim("finished, exit status 0" in events, "it ends well: " + events)
+    claim("finished, status 0" in events, "it ends well: " + events)
     r, _ = over_wire("wirep", "/f3000.bin",
                      "flows = 50; concurrency = 50; keep_alive = 160; "
                      "pipeline = 16;")
@@ -119,7 +119,7 @@ def wget_names_its_errors():
     www()
     r, events = over_wire("wire404", "/nothing", "flows = 10; concurrency = 2;")
     equal(r["errors"]["bad_status"], 10, "404 is an error")
-    claim("finished, exit status 1" in events, "and the exit status: " + events)
+    claim("finished, status 1" in events, "and the exit status: " + events)
     r, _ = over_wire("wireref", "/", "flows = 10; concurrency = 2;", port=81)
     equal(r["errors"]["connection_refused"], 10, "nobody listens")
     r, _ = over_wire("wiresize", "/f64.bin", "flows = 10; concurrency = 2; "
