@@ -115,6 +115,9 @@ install: progs
 	cp -R config/*.conf config/www $(DESTDIR)$(prefix)/share/starfish/
 	install -m 644 README.md ARCHITECTURE.md HACKING.md CHANGELOG.md \
 	    LICENSE docs/*.md $(DESTDIR)$(prefix)/share/doc/starfish/
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system
+	sed -e 's|/usr/bin/|$(prefix)/bin/|' config/systemd/starfish@.service \
+	    > $(DESTDIR)$(prefix)/lib/systemd/system/starfish@.service
 	sed -e 's|@prefix@|$(prefix)|; s|@version@|$(VERSION)|' \
 	    tools/starfish.pc.in \
 	    > $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc
@@ -123,7 +126,8 @@ uninstall:
 	rm -f $(BINS:$(BUILD)/bin/%=$(DESTDIR)$(prefix)/bin/%) \
 	    $(DESTDIR)$(prefix)/lib/libstarfish-net.a \
 	    $(DESTDIR)$(prefix)/lib/libstarfish.a \
-	    $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc
+	    $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc \
+	    $(DESTDIR)$(prefix)/lib/systemd/system/starfish@.service
 	rm -rf $(DESTDIR)$(prefix)/include/starfish \
 	    $(DESTDIR)$(prefix)/share/starfish \
 	    $(DESTDIR)$(prefix)/share/doc/starfish

@@ -122,6 +122,7 @@ def adopted_and_killed_again_and_again():
         victim = i.pids()[n % 2]
         if n > 1:
             kill(victim)
+            wait_deaths([victim], 5)
         adopt(i)
         claim(i.well(), "well after adoption %d" % (n + 1))
     s.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")

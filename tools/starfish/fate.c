@@ -12,6 +12,17 @@ static const enum slot_state states[PHASES] = {
 	[PHASE_LEAVING] = SLOT_SERVING,
 };
 
+/*
+ * Whether the process said goodbye: LEAVING when its service is done, NONE
+ * last of all. NONE alone is said by one whose start failed, too.
+ */
+static int
+took_leave(const struct fate_facts *b)
+{
+	return b->phase == PHASE_LEAVING || (b->phase == PHASE_NONE &&
+	    (b->super_state == SLOT_SERVING || b->super_state == SLOT_READY));
+}
+
 static void
 judge_living(struct fate *f, const struct fate_facts *b)
 {
@@ -19,8 +30,8 @@ judge_living(struct fate *f, const struct fate_facts *b)
 	if (b->worker_alive && (!b->super_alive ||
 	    b->worker_pid == b->super_pid)) {
 		f->pid = b->worker_pid;
-		f->state = b->phase < PHASES ? states[b->phase] :
-		    SLOT_STARTING;
+		f->state = took_leave(b) ? SLOT_SERVING :
+		    b->phase < PHASES ? states[b->phase] : SLOT_STARTING;
 		return;
 	}
 	/* it was started, but has not spoken yet */
@@ -67,6 +78,6 @@ fate_judge(struct fate *f, const struct fate_facts *b)
 	}
 	f->state = SLOT_SERVING;
 	f->pid = b->super_pid != 0 ? b->super_pid : b->worker_pid;
-	f->what = f->pid == b->worker_pid && b->phase == PHASE_LEAVING ?
-	    FATE_LEFT : FATE_DIED;
+	f->what = f->pid == b->worker_pid && took_leave(b) ? FATE_LEFT :
+	    FATE_DIED;
 }

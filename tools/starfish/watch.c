@@ -147,9 +147,13 @@ left_in_order(const struct super *s, const struct slot *sl,
 {
 	const struct slot_worker *w = &s->board->slot[sl->number].worker;
 
+	uint32_t phase = atomic_load(&w->phase);
+
+	/* one that leaves by itself says so last of all */
 	if (end->code == CHILD_UNKNOWN)
-		return atomic_load(&w->pid) == (uint32_t)sl->child.pid &&
-		    atomic_load(&w->phase) == PHASE_LEAVING;
+		return sl->state == SLOT_SERVING &&
+		    atomic_load(&w->pid) == (uint32_t)sl->child.pid &&
+		    (phase == PHASE_LEAVING || phase == PHASE_NONE);
 	if (end->code != CLD_EXITED)
 		return 0;
 	/* a service that is done may end with a status of its own */
@@ -200,11 +204,11 @@ watch_slot_end(struct super *s, struct slot *sl)
 		slot_event(sl, EV_LEFT, s->now_us);
 		start_slot_name(s, sl->number, name, sizeof(name));
 		if (end.code == CHILD_UNKNOWN)
-			super_say(s, "%s: pid %d finished, status unknown",
-			    name, (int)pid);
+			super_say(s, "%s: pid %d finished, exit status "
+			    "unknown", name, (int)pid);
 		else
-			super_say(s, "%s: pid %d finished, status %d", name,
-			    (int)pid, end.value);
+			super_say(s, "%s: pid %d finished, status %d",
+			    name, (int)pid, end.value);
 		return;
 	}
 	slot_event(sl, EV_DIED, s->now_us);
