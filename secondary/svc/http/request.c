@@ -319,23 +319,27 @@ http_on_head(struct hx *x)
 {
 	struct http_state *st = x->st;
 	uint32_t limit = (uint32_t)x->conf->max_header, avail, piece, n;
-	const uint8_t *p;
+	const uint8_t *p, *lf;
 	int status;
 
 	piece = hx_peek(x, 0, &p);
 	if (piece == 0)
 		return GO_WAIT;
+	/* An empty line before a request is skipped (RFC 9112, 2.2), also
+	 * when it comes byte by byte. */
+	if (p[0] == '\r') {
+		if (hx_peek(x, 1, &lf) > 0 && *lf == '\n') {
+			x->done += 2;
+			st->searched = 0;
+			return GO_ON;
+		}
+		piece = hx_peek(x, 0, &p);
+	}
 	if (st->searched == 0) {
 		n = http_fast(&x->req, (const char *)p, piece,
 		    &x->p->limits);
 		if (n > 0 && n <= limit)
 			return parsed(x);
-		/* An empty line before a request is skipped (RFC 9112,
-		 * 2.2). */
-		if (piece >= 2 && p[0] == '\r' && p[1] == '\n') {
-			x->done += 2;
-			return GO_ON;
-		}
 		if (!http_is_lex((char)p[0], LEX_TOKEN) && p[0] != '\r')
 			return http_refuse(x, 400);
 	}
@@ -348,12 +352,6 @@ http_on_head(struct hx *x)
 	if (n > piece) {
 		conn_copy(x->n, x->c, x->done, x->p->head, n);
 		p = (const uint8_t *)x->p->head;
-	}
-	/* The empty line came byte by byte. */
-	if (p[0] == '\r' && p[1] == '\n') {
-		x->done += 2;
-		st->searched = 0;
-		return GO_ON;
 	}
 	if (http_fast(&x->req, (const char *)p, n, &x->p->limits) > 0)
 		return parsed(x);
