@@ -222,7 +222,12 @@ struct slot_fixed {
 	_Atomic uint32_t refilled_pid;
 };
 
-/* What the supervisor wants and knows. Writer: supervisor. */
+/*
+ * What the supervisor wants and knows. Writer: supervisor. One word has a
+ * stand-in: where no supervisor lives, the successor in the slot, which holds
+ * the lock on the slot's bell, stores dead_pid; a supervisor that starts just
+ * then could only store the same value.
+ */
 struct slot_super {
 	_Atomic uint32_t state;	/* enum slot_state */
 	_Atomic uint32_t pid;	/* process it started or accepted */
