@@ -193,7 +193,7 @@ $(BUILD)/lib/libstarfish.a: $(LIBSF_OBJ)
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-LIBS	= -lconfig -ljansson -lbsd -lmd -lz
+LIBS	= -lconfig -ljansson -lbsd -lmd -lz -lseccomp
 
 $(BUILD)/bin/starfish: $(call obj,$(CTL_SRC) $(CONFIG_SRC)) $(COMMON_OBJ) $(LIBNET)
 	@mkdir -p $(@D)
@@ -216,6 +216,9 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(CONFIG_SRC)) $(COMMON_
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LIBS)
+
+# of the worker's own files, what can be tried without DPDK
+$(BUILD)/test/confine: $(call obj,secondary/confine.c)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)

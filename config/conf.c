@@ -17,7 +17,7 @@ _Static_assert(BOARD_GROUPS * OPT_LISTLEN >= BOARD_LISTENERS,
     "check_listeners() is needed");
 
 static const char *const top_keys[] = {
-	"memory", "tcp", "ip", "ports", "workers", NULL
+	"memory", "tcp", "ip", "security", "ports", "workers", NULL
 };
 
 /* Tell what hinders libconfig: it reports a missing file without a reason. */
@@ -198,6 +198,8 @@ read_top(struct reader *r)
 	    &conf_tcp_table, &c->tcp, "tcp", NULL);
 	opt_read(r, config_setting_get_member(root, "ip"),
 	    &conf_ip_table, &c->ip, "ip", NULL);
+	opt_read(r, config_setting_get_member(root, "security"),
+	    &conf_security_table, &c->security, "security", NULL);
 }
 
 static int
@@ -226,6 +228,7 @@ read_all(struct reader *r)
 	check_cpus(r, workers);
 	check_roots(r, workers);
 	check_queues(r, ports);
+	check_security(r, config_setting_get_member(root, "security"));
 	check_memory(r, config_setting_get_member(root, "memory"));
 	return r->nerr > 0 ? -EINVAL : 0;
 }

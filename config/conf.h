@@ -54,6 +54,15 @@ struct conf_tcp {
 	uint8_t pad;
 };
 
+enum conf_seccomp { SECCOMP_KILL, SECCOMP_LOG, SECCOMP_OFF };
+
+/* security = { ... } */
+struct conf_security {
+	char user[OPT_STRLEN];
+	int32_t seccomp;	/* enum conf_seccomp */
+	uint32_t uid, gid;	/* resolved from user */
+};
+
 /* ip = { ... } */
 struct conf_ip {
 	uint8_t reassembly;	/* put fragments together */
@@ -113,6 +122,7 @@ struct conf {
 	struct conf_memory memory;
 	struct conf_tcp tcp;
 	struct conf_ip ip;
+	struct conf_security security;
 	struct conf_port ports[BOARD_PORTS];
 	uint32_t nports;
 	struct conf_worker workers[BOARD_GROUPS];

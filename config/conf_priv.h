@@ -31,7 +31,7 @@ struct conf_top {
 
 extern const struct optgroup conf_top_table, conf_memory_table;
 extern const struct optgroup conf_tcp_table, conf_ip_table, conf_port_table;
-extern const struct optgroup conf_worker_table;
+extern const struct optgroup conf_worker_table, conf_security_table;
 
 /* Add "FILE:LINE: text" to the errors; s: the setting that is wrong, or NULL
  * for the file as a whole. */
@@ -111,6 +111,9 @@ void	check_cpus(struct reader *r, const config_setting_t *list);
 void	check_roots(struct reader *r, const config_setting_t *list);
 void	check_queues(struct reader *r, const config_setting_t *list);
 void	check_memory(struct reader *r, const config_setting_t *memory);
+
+/* Resolve security.user; s is the group "security", or NULL. */
+void	check_security(struct reader *r, const config_setting_t *s);
 
 /* conf_hugepage_bytes() without regard to memory.hugepages_mb. */
 uint64_t size_needed(const struct conf *c, uint64_t roots);

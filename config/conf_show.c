@@ -170,6 +170,9 @@ conf_each(const struct conf *c, item_fn fn, void *arg)
 	each_of(&it, fn, arg);
 	it = (struct conf_item){ "ip", &conf_ip_table, NULL, &c->ip };
 	each_of(&it, fn, arg);
+	it = (struct conf_item){ "security", &conf_security_table, NULL,
+	    &c->security };
+	each_of(&it, fn, arg);
 	for (i = 0; i < c->nports; i++) {
 		it.table = &conf_port_table;
 		it.base = &c->ports[i];

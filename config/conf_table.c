@@ -186,5 +186,6 @@ const struct optgroup conf_worker_table = {
 
 const struct optgroup *const conf_tables[] = {
 	&conf_top_table, &conf_memory_table, &conf_tcp_table,
-	&conf_ip_table, &conf_port_table, &conf_worker_table, NULL
+	&conf_ip_table, &conf_security_table, &conf_port_table,
+	&conf_worker_table, NULL
 };

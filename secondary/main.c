@@ -18,6 +18,7 @@
 #include "../common/log.h"
 #include "adopt.h"
 #include "attach.h"
+#include "confine.h"
 #include "io/io.h"
 #include "seat.h"
 #include "stack.h"
@@ -26,6 +27,7 @@
 #define DRAIN_US	2000000u	/* to finish what is under way */
 
 static struct io io;
+static int is_confined;
 
 static void
 usage(void)
@@ -144,7 +146,14 @@ start(const struct seat_args *a)
 	if (err >= 0)
 		err = idle_open(&io);
 	if (err == 0)
+		err = io.out = confine_out(io.board->head.name,
+		    &io.conf->security);
+	if (err >= 0)
 		err = stack_start(&io);
+	if (err == 0) {
+		is_confined = 1;
+		err = confine(&io.conf->security);
+	}
 	if (err < 0)
 		return err;
 	if (adopted) {
@@ -163,7 +172,8 @@ start(const struct seat_args *a)
 static _Noreturn void
 leave(const struct seat_args *a, int status)
 {
-	if (io.mp != NULL)
+	/* confined, we cannot: the supervisor or the primary does */
+	if (io.mp != NULL && !is_confined)
 		attach_forget();
 	if (io.slot != NULL)
 		seat_phase(&io, a, PHASE_NONE);

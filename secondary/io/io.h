@@ -69,6 +69,7 @@ struct io {
 	bool crowded;		/* another worker spins on our cpu */
 	bool dozes;		/* a lane has no descriptor to sleep on */
 	int epoll, bell;
+	int out;		/* directory RUN/NAME/out: what we may write */
 	volatile sig_atomic_t stop; /* SIGTERM came, or the service is done */
 	bool leaving;		/* it was seen; finishing */
 	int status;		/* exit status */

@@ -60,15 +60,16 @@ say(void *arg, const char *line)
 	log_info("slot %u: %s", io->me, line);
 }
 
-/* Write all of a text to a new file. 0 or -errno. */
+/* Write all of a text to a new file of the worker's directory. 0 or -errno. */
 static int
-write_file(const char *path, const char *text)
+write_file(int dir, const char *name, const char *text)
 {
 	size_t len = strlen(text);
 	ssize_t n;
 	int fd, err = 0;
 
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
+	    O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return -errno;
 	while (len > 0 && err == 0) {
@@ -90,17 +91,14 @@ static void
 report(void *arg, const char *text)
 {
 	struct io *io = arg;
-	char dir[BOARD_PATH], path[BOARD_PATH + 32], tmp[BOARD_PATH + 32];
+	char name[32], tmp[32];
 	int err;
 
-	err = board_dir(dir, sizeof(dir), io->board->head.name);
-	if (err == 0) {
-		snprintf(path, sizeof(path), "%s/report-%u", dir, io->me);
-		snprintf(tmp, sizeof(tmp), "%s/report-%u.new", dir, io->me);
-		err = write_file(tmp, text);
-		if (err == 0 && rename(tmp, path) < 0)
-			err = -errno;
-	}
+	snprintf(name, sizeof(name), "report-%u", io->me);
+	snprintf(tmp, sizeof(tmp), "report-%u.new", io->me);
+	err = write_file(io->out, tmp, text);
+	if (err == 0 && renameat(io->out, tmp, io->out, name) < 0)
+		err = -errno;
 	if (err < 0)
 		log_warn("report of slot %u: %s", io->me, strerror(-err));
 }

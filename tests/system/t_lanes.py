@@ -69,7 +69,7 @@ def over_wire(name, path, more, port=80):
     i = Instance(name=name, text=WIRE % {
         "name": name, "root": TMP, "path": path, "more": more, "port": port})
     with i:
-        report = "/run/starfish/%s/report-1" % name
+        report = "/run/starfish/%s/out/report-1" % name
         wait_for("the report of wget", lambda: os.path.exists(report), 30)
         with open(report) as f:
             r = json.load(f)

@@ -118,6 +118,11 @@ static const struct wrong wrongs[] = {
 	  { "workers[0].cpus = a list of 1: ", "numbers, each 0 to 1023" } },
 	{ NAME PORTS "workers = ( " SHOP "shop = { open = \"yes\"; }; } );",
 	  { "workers[0].shop.open = \"yes\": allowed true or false" } },
+	/* users */
+	{ NAME "security = { user = \"no-such-user\"; };\n" PORTS WORKERS,
+	  { ":2: security.user = \"no-such-user\"", "/etc/passwd" } },
+	{ NAME "security = { seccomp = \"maybe\"; };\n" PORTS WORKERS,
+	  { ":2: security.seccomp = \"maybe\": ", "\"kill\", \"log\"" } },
 	/* ranges */
 	{ NAME "ports = ( " TAP "queues = 9; } );" WORKERS,
 	  { "t.conf:2: ports[0].queues = 9: allowed 0 to 4" } },

@@ -45,7 +45,7 @@ def write_conf(bench, case):
 
 def wait_report(p, log):
     """The client's report, once it is there."""
-    path = "/run/starfish/%s/report-1" % NAME
+    path = "/run/starfish/%s/out/report-1" % NAME
     end = time.monotonic() + 60
     while not os.path.exists(path):
         if p.poll() is not None or time.monotonic() > end:
