@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "fcache.h"
 #include "fcache_priv.h"
@@ -119,8 +120,12 @@ static void
 put_line(struct page *p, const struct fc_file *f, const char *name)
 {
 	size_t n = strlen(name);
-	char size[32] = "";
+	char size[32] = "", date[32] = "";
+	time_t t = (time_t)f->mtime;
+	struct tm tm;
 
+	if (gmtime_r(&t, &tm) != NULL)
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M", &tm);
 	if (!(f->flags & FCACHE_DIR))
 		snprintf(size, sizeof(size), "%" PRIu64, f->size);
 	/* "./" first: a name with a colon is no scheme. */
@@ -130,6 +135,8 @@ put_line(struct page *p, const struct fc_file *f, const char *name)
 	put_text(p, name, n);
 	put(p, "</a></td><td>");
 	put(p, size);
+	put(p, "</td><td>");
+	put(p, date);
 	put(p, "</td></tr>\n");
 }
 
@@ -148,7 +155,8 @@ fc_list(const struct fc_tree *t, uint32_t dir, uint8_t *to)
 	put_text(&p, path, len);
 	put(&p, "</h1>\n<table>\n");
 	if (len > 1)
-		put(&p, "<tr><td><a href=\"../\">../</a></td><td></td></tr>\n");
+		put(&p, "<tr><td><a href=\"../\">../</a></td><td></td>"
+		    "<td></td></tr>\n");
 	/* What is beneath follows at once, for files are sorted. */
 	for (i = dir + 1; i < t->n; i++) {
 		if (strncmp(t->files[i].path, path, len) != 0)

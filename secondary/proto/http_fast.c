@@ -150,7 +150,7 @@ http_fast(struct http_req *r, const char *p, uint32_t n,
 	else
 		s = fast_fields(r, rest, end, limits->fields - (rest != s));
 	if (s == NULL || !(r->have & BIT(FIELD_HOST)) ||
-	    (r->twice & BIT(FIELD_HOST)))
+	    (r->twice & (BIT(FIELD_HOST) | BIT(FIELD_CONTENT_TYPE))))
 		return 0;
 	r->fields.n = (uint32_t)(s - 2 - r->fields.p);
 	if (!(r->flags & REQ_CLOSE))

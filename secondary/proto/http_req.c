@@ -280,6 +280,10 @@ meaning(struct http_req *r)
 		status = content_length(r);
 	if (status != 0)
 		return status;
+	/* Two types of one body: who reads it must not choose (RFC 9110,
+	 * 8.3). */
+	if (r->twice & BIT(FIELD_CONTENT_TYPE))
+		return 400;
 	/* RFC 9110, 10.1.1: an expectation of a 1.0 client is ignored. */
 	if ((r->have & BIT(FIELD_EXPECT)) && r->minor > 0) {
 		if ((r->twice & BIT(FIELD_EXPECT)) ||

@@ -69,8 +69,7 @@ def methods():
     yield "CONNECT of a path", line(b"CONNECT / HTTP/1.1"), (400,), CLOSE
     for m in (b"get", b"Get", b"FOO", b"GETS", b"X" * 100, b"!#$%&'*+-.^_`|~"):
         yield ("method %r" % m[:20], line(m + b" / HTTP/1.1"), (501,), KEEP)
-    yield "long method", line(b"A" * 100000 + b" / HTTP/1.1"), (400, 501), \
-        CLOSE
+    yield "long method", line(b"A" * 100000 + b" / HTTP/1.1"), BAD, CLOSE
     for m in (b"G ET", b"G\tET", b"G@T", b"(GET)", b"\x00GET", b"G\xc3\xa9T",
               b"", b"GET\r"):
         yield ("method %r" % m, line(m + b" / HTTP/1.1"), BAD, CLOSE)
@@ -133,11 +132,14 @@ def targets():
                  b"/%00", b"/file.txt%00.html", b"/%0d%0aX:y",
                  b"/%c0%ae%c0%ae/etc/passwd", b"/..%c0%af"):
         yield "path %s" % path.decode(), get(path=path), BAD, ANY
+    yield "UTF-8 in the path", get(path=b"/%C3%A9t%C3%A9"), (404,), KEEP
     for path in (b"/...", b"/none", b"/%5c..%5cx", b"/.git/config",
                  b"/%252e%252e/", b"/file.txt/", b"/INDEX.HTML"):
         yield "path %s" % path.decode(), get(path=path), (404,), KEEP
     yield ("absolute-form", get(path=b"http://%HOST%/file.txt"), (200,), KEEP)
     yield "absolute-form, HTTP:", get(path=b"HTTP://%HOST%/"), (200,), KEEP
+    yield "absolute-form, another host than Host", get(
+        path=b"http://other.example/"), (200,), KEEP
     yield "absolute-form, no path", get(path=b"http://%HOST%"), (200,), KEEP
     yield ("absolute-form, query, no path", get(path=b"http://%HOST%?x"),
            (200,), KEEP)
@@ -222,6 +224,9 @@ def fields():
             ("Upgrade that is not known", b"Connection: Upgrade\r\n"
              b"Upgrade: foo/9\r\n"),
             ("Upgrade without Connection", b"Upgrade: websocket\r\n"),
+            ("websocket of no handler", b"Connection: Upgrade\r\n"
+             b"Upgrade: websocket\r\nSec-WebSocket-Version: 99\r\n"
+             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"),
             ("h2c", b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
              b"HTTP2-Settings: AAMAAABkAARAAAAA\r\n"),
             ("long cookie", b"Cookie: a=" + b"b" * 4000 + b"\r\n"),
@@ -252,6 +257,13 @@ def lengths():
         b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello!"), BAD, CLOSE
     yield "Content-Length over the limit", post(
         b"Content-Length: 9223372036854775807\r\n"), (413,), CLOSE
+    yield "two Content-Types", post(
+        b"Content-Length: 5\r\nContent-Type: text/plain\r\n"
+        b"Content-Type: text/html\r\n", b"hello"), BAD, CLOSE
+    yield "Range of a POST", post(
+        b"Content-Length: 5\r\nRange: bytes=0-10\r\n", b"hello"), (200,), KEEP
+    yield "bytes behind a body of none", post(
+        b"Content-Length: 0\r\n", b"X"), (200,), ANY
     yield "GET with a body", get(b"Content-Length: 5\r\n",
                                  body=b"hello"), (200,), KEEP
     yield "HEAD with a body", line(
@@ -273,6 +285,21 @@ def encodings():
               b" chunked, chunked", b" Chunked", b"\x0bchunked", b" ,chunked",
               b" chunked;q=1", b"\r\n chunked"):
         yield "TE:%r and a length" % v, te(v, cl), BAD, CLOSE
+    for name, f in (
+            ("a length with a plus", b"Content-Length: +50\r\n"
+             b"Transfer-Encoding: chunked\r\n"),
+            ("a length with a letter", b"Content-Length: 50x\r\n"
+             b"Transfer-Encoding: chunked\r\n"),
+            ("a folded TE", b"Transfer-Encoding:\r\n chunked\r\n"
+             b"Content-Length: 50\r\n"),
+            ("two TEs", b"Transfer-Encoding: chunked\r\n"
+             b"Transfer-Encoding: identity\r\nContent-Length: 50\r\n"),
+            ("two lengths", b"Content-Length: 4\r\nContent-Length: 50\r\n")):
+        yield ("a request behind %s" % name, post(f, b"0\r\n\r\n" + MORE),
+               BAD, CLOSE)
+    yield "OPTIONS with a folded TE", line(
+        b"OPTIONS / HTTP/1.1", b"Transfer-Encoding:\r\n chunked\r\n" + cl,
+        b"hello"), BAD, CLOSE
     yield "length and chunked", post(
         cl + b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n" + MORE), BAD, CLOSE
     yield "chunked and length", post(
@@ -282,7 +309,7 @@ def encodings():
               b" chunked\x00", b" \x0bchunked", b" \x0cchunked",
               b" chun\rked"):
         yield "TE:%r" % v, te(v), BAD, CLOSE
-    for v in (b" gzip", b" gzip, chunked", b" identity", b" xchunked",
+    for v in (b" identity, chunked", b" chunked;ext=val", b" gzip", b" gzip, chunked", b" identity", b" xchunked",
               b" \"chunked\"", b" chunked;a=b", b" foo", b" chunked-x"):
         yield "TE:%r" % v, te(v), (400, 501), CLOSE
     for v in (b" chunked,", b" ,chunked"):
@@ -333,6 +360,10 @@ def chunks():
             ("more than it says", b"5\r\nhello!!\r\n0\r\n\r\n"),
             ("less than it says", b"6\r\nhello\r\n0\r\n\r\n"),
             ("; alone", b"5;\r\nhello\r\n0\r\n\r\n"),
+            ("bracket in an extension", b"5;bad[=x\r\nhello\r\n0\r\n\r\n"),
+            ("plus before a last chunk", b"+0\r\n\r\nX"),
+            ("; and LF", b"5;\nhello\r\n0\r\n\r\n"),
+            ("17 digits", b"FFFFFFFFFFFFFFFF0\r\nhello\r\n0\r\n\r\n"),
             ("; =", b"5;=b\r\nhello\r\n0\r\n\r\n"),
             ("extension without its value", b"5;a=\r\nhello\r\n0\r\n\r\n"),
             ("open quote", b"5;a=\"b\r\nhello\r\n0\r\n\r\n"),

@@ -151,7 +151,7 @@ START_TEST(listings_are_shown_if_wanted_and_escaped)
 	ck_assert_ptr_nonnull(strstr(page, "<a href=\"./%3C%26%22%27%3E.txt\">"
 	    "&#60;&#38;&#34;&#39;&#62;.txt</a>"));
 	ck_assert_ptr_nonnull(strstr(page, "<a href=\"./a%3Ab\">a:b</a>"
-	    "</td><td>2</td>"));
+	    "</td><td>2</td><td>20"));
 	ck_assert_ptr_nonnull(strstr(page, "<a href=\"./sub/\">sub/</a>"));
 	ck_assert_ptr_nonnull(strstr(page, "<a href=\"../\">"));
 	ck_assert_ptr_null(strstr(page, "deep"));
@@ -241,13 +241,19 @@ START_TEST(hosts_have_roots_of_their_own)
 		{ "GET / HTTP/1.1\r\nHost: a.exampl\r\n\r\n", 404 },
 		{ "GET / HTTP/1.1\r\nHost: [::2]\r\n\r\n", 404 },
 		{ "GET / HTTP/1.0\r\n\r\n", 404 },
+		{ "GET / HTTP/1.1\r\nHost: x.Wild.example:1\r\n\r\n", 200 },
+		{ "GET / HTTP/1.1\r\nHost: x.y.wild.example\r\n\r\n", 200 },
+		{ "GET / HTTP/1.1\r\nHost: wild.example\r\n\r\n", 404 },
+		{ "GET / HTTP/1.1\r\nHost: .wild.example\r\n\r\n", 404 },
+		{ "GET / HTTP/1.1\r\nHost: xwild.example\r\n\r\n", 404 },
 	};
 	struct http_conf *conf = mock_conf(&http_service);
 	struct answer *a = malloc(sizeof(*a));
 	struct net *n;
 	int err, i;
 
-	conf->hosts.n = 2;
+	conf->hosts.n = 3;
+	snprintf(conf->hosts.s[2], OPT_STRLEN, "*.wild.example=/srv");
 	snprintf(conf->hosts.s[0], OPT_STRLEN, "a.example=/srv");
 	snprintf(conf->hosts.s[1], OPT_STRLEN, "[::1]=/srv");
 	n = mock_start(&http_service, conf, cache, &err);

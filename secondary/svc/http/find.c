@@ -35,9 +35,10 @@ const struct fcache *
 find_root(const struct hx *x)
 {
 	const struct http_slice *h = &x->req.field[FIELD_HOST];
+	const struct fcache *wild = x->p->root;
 	const struct http_host *e;
 	const char *port;
-	uint32_t n;
+	uint32_t n, best = 0;
 
 	if (!(x->req.have & 1u << FIELD_HOST))
 		return x->p->root;
@@ -49,8 +50,17 @@ find_root(const struct hx *x)
 	for (e = x->p->host; e < x->p->host + x->p->nhosts; e++) {
 		if (e->len == n && same_name(e->name, h->p, n))
 			return e->root;
+		/* "*.example.com": any name beneath, at any depth. The
+		 * longest one wins, whatever their order. */
+		if (e->len > 2 && e->len <= n && e->len > best &&
+		    e->name[0] == '*' && e->name[1] == '.' &&
+		    same_name(e->name + 1, h->p + n - e->len + 1,
+		    e->len - 1)) {
+			best = e->len;
+			wild = e->root;
+		}
 	}
-	return x->p->root;
+	return wild;
 }
 
 /* The entry of a directory's index file, or NULL. */

@@ -250,8 +250,8 @@ too_large(struct hx *x, uint32_t avail)
 	conn_copy(x->n, x->c, x->done, x->p->head, avail);
 	if (memchr(p, '\n', avail) != NULL)
 		return http_refuse(x, 431);
-	/* A method that long is not one of ours (RFC 9112, 3.1). */
-	return http_refuse(x, memchr(p, ' ', avail) == NULL ? 501 : 414);
+	/* A word that long is no method of anybody's. */
+	return http_refuse(x, memchr(p, ' ', avail) == NULL ? 400 : 414);
 }
 
 /* What kind of answer the request gets. */
