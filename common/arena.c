@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "neigh.h"
+#include "obj.h"
 #include "tcb.h"
 
 #define ALIGN	64u
@@ -29,7 +30,8 @@ shape_ok(const struct arena_shape *s)
 	    s->small >= 1 && s->small <= MAX_CHUNKS &&
 	    s->chunks >= 1 && s->chunks <= MAX_CHUNKS &&
 	    s->chunk_size >= 1024 && s->chunk_size <= MAX_CHUNK_SIZE &&
-	    s->chunk_size % ALIGN == 0 && s->state_size <= MAX_STATE;
+	    s->chunk_size % ALIGN == 0 && s->state_size <= MAX_STATE &&
+	    s->objs <= MAX_RECORDS;
 }
 
 size_t
@@ -43,7 +45,6 @@ arena_layout(struct arena *a, const struct arena_shape *s)
 		entries *= 2;
 	memset(a, 0, sizeof(*a));
 	a->shape = *s;
-	a->shape.pad = 0;
 	a->hash_mask = (uint32_t)(entries - 1);
 	a->conn_stride = (uint32_t)((sizeof(struct conn) + s->state_size + 7) &
 	    ~(size_t)7);
@@ -55,6 +56,14 @@ arena_layout(struct arena *a, const struct arena_shape *s)
 	at = up(at + (uint64_t)s->timewait * sizeof(struct tw));
 	a->off_neighs = at;
 	at = up(at + (uint64_t)s->neighs * sizeof(struct neigh));
+	a->off_objs = at;
+	at = up(at + (uint64_t)s->objs * sizeof(struct obj));
+	a->off_obj_index = at;
+	for (entries = 1; entries < s->objs; entries *= 2)
+		continue;
+	a->obj_mask = (uint32_t)(entries - 1);
+	if (s->objs > 0)
+		at = up(at + entries * sizeof(uint32_t));
 	a->off_small = at;
 	at = up(at + (uint64_t)s->small * CHUNK_SMALL);
 	a->off_chunks = at;

@@ -1,11 +1,11 @@
 /*
  * arena: the shared memory of one slot, in which connections live.
  *
- * It holds typed records (connection, time-wait, neighbour) and chunks (send
- * data); everything else (lookup hash, timer wheel, ready lists, free lists)
- * is an index: rebuilt from the records after a crash, never trusted. Only the
- * process in the slot writes. Links are 32-bit record ids or chunk numbers, so
- * that a reader can map the arena anywhere.
+ * It holds typed records (connection, time-wait, neighbour, object) and chunks
+ * (send data, values); everything else (lookup hash, timer wheel, ready lists,
+ * free lists) is an index: rebuilt from the records after a crash, never
+ * trusted. Only the process in the slot writes. Links are 32-bit record ids or
+ * chunk numbers, so that a reader can map the arena anywhere.
  *
  * The torn rule. One item of work (a segment, a timer, a service event) writes
  * the truth of one record, whose id is in arena->hands meanwhile. So a process
@@ -42,11 +42,11 @@ struct arena_shape {
 	uint32_t chunks;	/* chunks of chunk_size bytes */
 	uint32_t chunk_size;	/* bytes, header included; multiple of 64 */
 	uint32_t state_size;	/* bytes of service state per connection */
-	uint32_t pad;
+	uint32_t objs;		/* objects of the service; 0: it has none */
 };
 
 enum rec_state { REC_FREE, REC_USED };
-enum rec_kind { REC_CONN, REC_TIMEWAIT, REC_NEIGH };
+enum rec_kind { REC_CONN, REC_TIMEWAIT, REC_NEIGH, REC_OBJ };
 
 /*
  * What all records begin with. state is truth and the word that decides;
@@ -117,6 +117,7 @@ struct hent {
 
 /*
  * Record ids: connections 0 .. conns-1, then time-wait, then neighbours.
+ * Objects (obj.h) are counted by themselves, from 0.
  * Chunk numbers: small ones 0 .. small-1, then large ones.
  */
 struct arena {
@@ -129,6 +130,9 @@ struct arena {
 	uint32_t hash_mask;	/* entries of the lookup index - 1 */
 	uint64_t off_conns, off_timewait, off_neighs; /* bytes from arena */
 	uint64_t off_hash, off_small, off_chunks;
+	uint64_t off_objs, off_obj_index;
+	uint32_t obj_mask;	/* entries of the objects' index - 1 */
+	uint32_t pad1;
 	uint64_t base;		/* base of refs and offsets when written */
 	/* The bracket: record being written; ARENA_NONE. */
 	_Alignas(64) _Atomic uint32_t hands;

@@ -92,6 +92,17 @@ struct svc_counter {
 	const char *help;
 };
 
+/*
+ * What becomes of a service's objects (secondary/net/obj.h) when its slot is
+ * drained: they belong to the slot, so they go to one other slot of the group,
+ * or they are dropped.
+ */
+enum svc_objects {
+	OBJECTS_NONE,	/* it has none: the arena has no room for any */
+	OBJECTS_MOVE,
+	OBJECTS_DROP,
+};
+
 struct svc_desc {
 	const char *name;	/* service's name in the configuration */
 	const char *help;	/* one sentence */
@@ -100,6 +111,8 @@ struct svc_desc {
 	uint32_t state_size;	/* bytes of state in each connection */
 	uint8_t client;		/* opens connections itself, as struct
 				   service says too: needs no `listen` */
+	uint8_t objects;	/* enum svc_objects */
+	uint8_t count_max;	/* most slots of a group; 0: no limit */
 };
 
 extern const struct svc_desc *const svc_descs[];

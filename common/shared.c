@@ -7,6 +7,7 @@
 #include "board.h"
 #include "fcache.h"
 #include "neigh.h"
+#include "obj.h"
 #include "pkt.h"
 #include "shm.h"
 #include "tcb.h"
@@ -23,6 +24,7 @@ KEEP(conn, conn);
 KEEP(tcp_ext, tcp_ext);
 KEEP(tw, tw);
 KEEP(neigh, neigh);
+KEEP(obj, obj);
 KEEP(chunk, chunk);
 KEEP(pkt, pkt);
 KEEP(xring, xring);

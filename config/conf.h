@@ -35,6 +35,7 @@ struct conf_memory {
 	int64_t buffer_size;	/* bytes of data in one buffer */
 	int64_t connections;	/* connection records per slot */
 	int64_t timewait;	/* TIME_WAIT records per slot */
+	int64_t objects;	/* objects per slot, if the service has any */
 	int64_t chunks;		/* large send chunks per slot */
 	int64_t chunk_size;	/* bytes of a large chunk */
 	int64_t ring;		/* entries of a crossing ring */

@@ -36,14 +36,18 @@ conf_arena_shape(const struct conf *c, const struct conf_worker *w,
     struct arena_shape *s)
 {
 	const struct conf_memory *m = &c->memory;
+	uint32_t objs = w->desc->objects != OBJECTS_NONE ?
+	    (uint32_t)m->objects : 0;
 
 	*s = (struct arena_shape){
 		.conns = (uint32_t)m->connections,
 		.timewait = (uint32_t)m->timewait,
 		.neighs = NEIGHS,
 		/* a range of a file in the send queue and a table of a few
-		 * segments in flight: two for each connection */
-		.small = (uint32_t)m->connections * 2 + 1024,
+		 * segments in flight: two for each connection; and a short
+		 * value of each object */
+		.small = (uint32_t)m->connections * 2 + objs * 4 / 3 + 1024,
+		.objs = objs,
 		.chunks = (uint32_t)m->chunks,
 		.chunk_size = (uint32_t)m->chunk_size,
 		.state_size = (uint32_t)round_up(w->desc->state_size, 8),

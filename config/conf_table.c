@@ -50,6 +50,8 @@ static const struct opt memory_opts[] = {
 	  .help = "Connections of each slot, half-open ones too." },
 	{ "timewait", OPT_INT, M(timewait), 32768, 16, 1 << 23,
 	  .help = "Connections in TIME_WAIT of each slot." },
+	{ "objects", OPT_INT, M(objects), 16384, 16, 1 << 23,
+	  .help = "Objects of each slot, where the service has some." },
 	{ "chunks", OPT_INT, M(chunks), 8192, 64, 1 << 23,
 	  .help = "Large chunks of each slot, for data to send." },
 	{ "chunk_size", OPT_INT, M(chunk_size), 4096, 1024, 65536,

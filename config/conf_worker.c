@@ -127,6 +127,18 @@ check_listen(struct reader *r, const config_setting_t *list, uint32_t i)
 	}
 }
 
+/* A service may be made for fewer slots than a group can have. */
+static void
+check_count(struct reader *r, const config_setting_t *list, uint32_t i)
+{
+	const struct conf_worker *w = &r->c->workers[i];
+
+	if (w->desc->count_max > 0 && w->count > w->desc->count_max)
+		entry_fail(r, list, i, "count", "service \"%s\" runs in %u "
+		    "slot%s of a group at most", w->service,
+		    w->desc->count_max, w->desc->count_max == 1 ? "" : "s");
+}
+
 void
 check_workers(struct reader *r, const config_setting_t *list)
 {
@@ -143,6 +155,7 @@ check_workers(struct reader *r, const config_setting_t *list)
 		check_service_ports(r, list, i);
 		check_after_names(r, list, i);
 		check_listen(r, list, i);
+		check_count(r, list, i);
 		c->nslots += (uint32_t)c->workers[i].count;
 	}
 	check_after_cycles(r, list);

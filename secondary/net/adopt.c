@@ -85,6 +85,19 @@ free_chunks(struct net *n)
 	}
 }
 
+/* A chunk of an object: in bounds, and nobody else's. */
+static bool
+claim_object(void *arg, uint32_t c)
+{
+	struct net *n = arg;
+	const struct arena_shape *s = &n->a->shape;
+
+	if (c >= s->small + s->chunks || (chunk_at(n, c)->used & HELD))
+		return false;
+	chunk_at(n, c)->used |= HELD;
+	return true;
+}
+
 int
 net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
     void *mem, size_t size, uint64_t now_us)
@@ -106,6 +119,8 @@ net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
 		memset(conn_at(n, i), 0, sizeof(struct conn));
 	memset(n->tws, 0, a->shape.timewait * sizeof(*n->tws));
 	memset(n->neighs, 0, a->shape.neighs * sizeof(*n->neighs));
+	memset(n->objs, 0, (size_t)a->shape.objs * sizeof(*n->objs));
+	obj_adopt(n, claim_object, n);
 	for (i = 0; i < a->shape.small + a->shape.chunks; i++)
 		memset(chunk_at(n, i), 0, sizeof(struct chunk));
 	free_records(n);
@@ -288,6 +303,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 	neigh_adopt(n);
 	drop_torn(n);
 	index_records(n);
+	obj_adopt(n, claim_object, n);
 	free_records(n);
 	free_chunks(n);
 	for (i = 0; i < a->shape.conns; i++) {

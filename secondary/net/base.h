@@ -34,6 +34,15 @@ void	neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16]);
 /* Deadline of neighbour record id. */
 void	neigh_timer(struct net *n, uint32_t id);
 
+/* ---- obj.c ---- */
+
+/* No objects; all records' states are 0. */
+void	obj_init(struct net *n);
+/* Take USED records into the index; chunk() claims one, false: it cannot be
+ * had. What is damaged is dropped. */
+void	obj_adopt(struct net *n, bool (*chunk)(void *arg, uint32_t c),
+	    void *arg);
+
 /* ---- arp.c ---- */
 void	arp_input(struct net *n, struct pkt *p);
 /* Learn the sender, no reply. Takes p. */

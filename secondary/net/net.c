@@ -83,6 +83,8 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->tws = (void *)((uint8_t *)a + a->off_timewait);
 	n->neighs = (void *)((uint8_t *)a + a->off_neighs);
 	n->hash = (void *)((uint8_t *)a + a->off_hash);
+	n->objs = (void *)((uint8_t *)a + a->off_objs);
+	n->obj_index = (void *)((uint8_t *)a + a->off_obj_index);
 	n->small = (uint8_t *)a + a->off_small;
 	n->chunks = (uint8_t *)a + a->off_chunks;
 	n->now = now_us;
@@ -326,6 +328,8 @@ gauges(struct net *n)
 	atomic_store_explicit(&w[CNT_gauge_chunks_held],
 	    s->small + s->chunks - chunks, memory_order_relaxed);
 	atomic_store_explicit(&w[CNT_gauge_pkts_held], n->rx_held,
+	    memory_order_relaxed);
+	atomic_store_explicit(&w[CNT_gauge_objects], n->nobjs,
 	    memory_order_relaxed);
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../../common/neigh.h"
+#include "../../common/obj.h"
 #include "../../common/tcb.h"
 #include "../loop/wheel.h"
 #include "net.h"
@@ -109,6 +110,8 @@ struct net {
 	struct neigh *neighs;
 	struct hent *hash;
 	uint8_t *small, *chunks;
+	struct obj *objs;
+	uint32_t *obj_index;		/* by hash: first of a chain */
 	uint64_t now;			/* µs of this turn */
 	uint64_t sipkey[2];		/* lookup hash, from the secret */
 	uint64_t isnkey[2];		/* ISN, port choice, cookies */
@@ -141,6 +144,12 @@ struct net {
 	uint32_t torn;			/* connection freed by adoption whose
 					   peer is still to be told */
 	struct wheel wheel;
+	/* objects (obj.c) */
+	uint32_t obj_free, nobjs;
+	struct {
+		uint32_t head, tail;	/* chunks of a value being made */
+		uint32_t len, have;
+	} obj_new;
 	/* neighbours: index of record numbers (1 + i; 0: empty), free list,
 	 * and frames that wait for an answer, oldest first */
 	uint16_t neigh_index[NEIGH_INDEX];

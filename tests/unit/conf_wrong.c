@@ -36,10 +36,13 @@ static const struct opt shop_opts[] = {
 static const struct optgroup shop_group = {
 	"shop", "A shop.", sizeof(struct shop_conf), shop_opts
 };
-static const struct svc_desc shop = { "shop", "Sells.", &shop_group, NULL, 16,
-    0 };
-static const struct svc_desc buyer = { "buyer", "Buys.", NULL, NULL, 0, 1 };
-static const struct svc_desc *const descs[] = { &shop, &buyer, NULL };
+static const struct svc_desc shop = { .name = "shop", .help = "Sells.",
+    .opts = &shop_group, .state_size = 16 };
+static const struct svc_desc buyer = { .name = "buyer", .help = "Buys.",
+    .client = 1 };
+static const struct svc_desc stall = { .name = "stall", .help = "Sells alone.",
+    .client = 1, .count_max = 1 };
+static const struct svc_desc *const descs[] = { &shop, &buyer, &stall, NULL };
 
 static char dir[] = "/tmp/starfish-conf-XXXXXX";
 static char file[64];
@@ -128,6 +131,10 @@ static const struct wrong wrongs[] = {
 	  { "t.conf:2: ports[0].queues = 9: allowed 0 to 4" } },
 	{ NAME "ports = ( " TAP "mtu = 40; } );" WORKERS,
 	  { "ports[0].mtu = 40: allowed 576 to 9600 bytes" } },
+	{ NAME PORTS "workers = ( { name = \"s\"; service = \"stall\"; "
+	  "count = 2; } );",
+	  { "workers[0].count = 2: service \"stall\" runs in 1 slot of a group"
+	    } },
 	{ NAME PORTS "workers = ( " SHOP "count = 0; } );",
 	  { "workers[0].count = 0: allowed 1 to 16" } },
 	{ NAME PORTS "workers = ( " SHOP "shop = { price = 10; }; } );",
