@@ -145,6 +145,7 @@ start(const struct seat_args *a)
 		err = adopted = adopt(&io, a, &before);
 	if (err >= 0)
 		err = idle_open(&io);
+	io.adopted = adopted > 0;
 	if (err == 0)
 		err = io.out = confine_out(io.board->head.name,
 		    &io.conf->security);
@@ -188,6 +189,8 @@ main(int argc, char **argv, char **envp)
 	    .notify_fd = -1 };
 	int err;
 
+	if (argc == 2 && strcmp(argv[1], "--writer") == 0)
+		return save_writer(argc, argv);
 	setproctitle_init(argc, argv, envp);
 	options(argc, argv, &a);
 	io.bell = -1;

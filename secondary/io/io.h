@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "queue.h"
 #include "ring.h"
+#include "save.h"
 #include "steer.h"
 
 #define IO_RINGS	(2 * BOARD_SLOTS + 1)
@@ -73,6 +74,8 @@ struct io {
 	volatile sig_atomic_t stop; /* SIGTERM came, or the service is done */
 	bool leaving;		/* it was seen; finishing */
 	int status;		/* exit status */
+	bool adopted;		/* a process died in this slot before us */
+	struct save save;
 	const void *root[BOARD_ROOTS];	/* file cache images, checked */
 };
 

@@ -9,6 +9,7 @@
 #include "../../common/log.h"
 #include "../../common/shm.h"
 #include "io.h"
+#include "svc_keep.h"
 
 void
 svc_io_roots(struct io *io)
@@ -118,4 +119,9 @@ const struct svc_io svc_io = {
 	.log = say,
 	.report = report,
 	.done = done,
+	.keep = svc_keep,
+	.file = svc_file,
+	.save_open = svc_save_open,
+	.save = svc_save_piece,
+	.saved = svc_saved,
 };

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "hist.h"
 
 uint64_t
@@ -52,6 +54,41 @@ hist_quantile(const struct hist *h, uint32_t per_million)
 	if (v > h->max)
 		v = h->max;
 	return v < h->min ? h->min : v;
+}
+
+void
+hist_diff(struct hist_diff *d, const struct hist *now,
+    const struct hist *before)
+{
+	uint64_t seen = 0, more;
+	uint32_t i, last = 0;
+
+	/* The counts are the truth: a reader of another process's histogram
+	 * may see n and them of two moments. */
+	memset(d, 0, sizeof(*d));
+	for (i = 0; i < HIST_BUCKETS; i++)
+		d->n += now->count[i] - before->count[i];
+	for (i = 0; i < HIST_BUCKETS && seen < d->n; i++) {
+		more = now->count[i] - before->count[i];
+		if (more == 0)
+			continue;
+		if (seen < (d->n + 1) / 2 && seen + more >= (d->n + 1) / 2)
+			d->p50 = hist_value(i);
+		if (seen < d->n - d->n / 100 && seen + more >=
+		    d->n - d->n / 100)
+			d->p99 = hist_value(i);
+		seen += more;
+		last = i;
+	}
+	if (d->n > 0)
+		d->max = hist_value(last);
+	/* No answer beyond what was seen. */
+	if (d->max > now->max)
+		d->max = now->max;
+	if (d->p99 > d->max)
+		d->p99 = d->max;
+	if (d->p50 > d->max)
+		d->p50 = d->max;
 }
 
 uint64_t

@@ -60,6 +60,17 @@ void	hist_merge(struct hist *into, const struct hist *from);
  */
 uint64_t hist_quantile(const struct hist *h, uint32_t per_million);
 
+/* Values that were added between two moments. */
+struct hist_diff {
+	uint64_t n;
+	uint64_t p50, p99, max;	/* 0 without values; max to the precision of a
+				   bucket */
+};
+
+/* What was added to a histogram since `before`, a copy of it. */
+void	hist_diff(struct hist_diff *d, const struct hist *now,
+	    const struct hist *before);
+
 /* Mean of all values; 0 without values. */
 uint64_t hist_mean(const struct hist *h);
 

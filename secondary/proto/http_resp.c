@@ -33,11 +33,11 @@ take_length(struct framing *f, const struct http_slice *v)
 	for (i = 0; i < v->n; i++) {
 		if (v->p[i] < '0' || v->p[i] > '9' ||
 		    n > (INT64_MAX - 9) / 10)
-			return -1;
+			return -RESP_BAD_LENGTH;
 		n = n * 10 + (uint64_t)(v->p[i] - '0');
 	}
 	if (i == 0 || (f->length && f->n != n))
-		return -1;
+		return -RESP_BAD_LENGTH;
 	f->length = true;
 	f->n = n;
 	return 0;
@@ -53,7 +53,7 @@ take_field(struct framing *f, enum http_field id, struct http_slice v)
 		return take_length(f, &v);
 	case FIELD_TRANSFER_ENCODING:
 		if (f->chunked || !http_is(&v, "chunked"))
-			return -1;
+			return -RESP_BAD_CODING;
 		f->chunked = true;
 		return 0;
 	case FIELD_CONNECTION:
@@ -76,21 +76,25 @@ take_fields(struct framing *f, const char *s, const char *end)
 	const char *name, *stop;
 	enum http_field id;
 	uint32_t n;
+	int err;
 
 	for (; end - s > 2; s = stop + 2) {
 		for (name = s; s < end && http_is_lex(*s, LEX_TOKEN); s++)
 			;
 		n = (uint32_t)(s - name);
 		if (n == 0 || s == end || *s != ':')
-			return -1;
+			return -RESP_BAD_FIELD;
 		stop = http_value_end(++s, end);
 		if (stop == NULL)
-			return -1;
+			return -RESP_BAD_FIELD;
 		id = http_field_id(name, n);
-		if (id != FIELDS && take_field(f, id, http_trim(s, stop)) != 0)
-			return -1;
+		if (id == FIELDS)
+			continue;
+		err = take_field(f, id, http_trim(s, stop));
+		if (err != 0)
+			return err;
 	}
-	return end - s == 2 && s[0] == '\r' ? 0 : -1;
+	return end - s == 2 && s[0] == '\r' ? 0 : -RESP_BAD_FIELD;
 }
 
 int
@@ -98,17 +102,20 @@ http_resp_head(struct http_resp *r, const char *p, uint32_t n, bool head)
 {
 	struct framing f = { .n = 0 };
 	const char *lf;
-	int minor;
+	int minor, err;
 
 	r->phase = RESP_BAD;
 	lf = memchr(p, '\n', n);
 	if (lf == NULL || lf == p || lf[-1] != '\r')
-		return -1;
+		return -RESP_NOT_HTTP;
 	minor = status_line(r, p, lf - 1);
-	if (minor < 0 || take_fields(&f, lf + 1, p + n) != 0)
-		return -1;
+	if (minor < 0)
+		return -RESP_NOT_HTTP;
+	err = take_fields(&f, lf + 1, p + n);
+	if (err != 0)
+		return err;
 	if (f.chunked && f.length)
-		return -1;
+		return -RESP_BAD_CODING;
 	if (r->status < 200) {
 		r->phase = RESP_HEAD;
 		return 0;
@@ -131,46 +138,64 @@ http_resp_head(struct http_resp *r, const char *p, uint32_t n, bool head)
 	return 0;
 }
 
+/* Framing up to the next data, and that data. */
 static uint32_t
-chunked(struct http_resp *r, const uint8_t *p, uint32_t n)
+chunked(struct http_resp *r, const uint8_t *p, uint32_t n, uint32_t *data)
 {
-	uint32_t at = 0, m;
+	uint32_t at, m;
 
-	for (;;) {
-		at += http_chunk_frame(&r->chunk, p + at, n - at);
-		if (r->chunk.state == HC_END)
-			r->phase = RESP_DONE;
-		else if (r->chunk.state == HC_BAD)
-			r->phase = RESP_BAD;
-		if (r->chunk.state != HC_DATA || at == n)
-			return at;
-		m = r->chunk.left < n - at ? (uint32_t)r->chunk.left : n - at;
-		http_chunk_took(&r->chunk, m);
-		r->body += m;
-		at += m;
-	}
+	*data = 0;
+	at = http_chunk_frame(&r->chunk, p, n);
+	if (r->chunk.state == HC_END)
+		r->phase = RESP_DONE;
+	else if (r->chunk.state == HC_BAD)
+		r->phase = RESP_BAD;
+	if (r->chunk.state != HC_DATA || at == n)
+		return at;
+	m = r->chunk.left < n - at ? (uint32_t)r->chunk.left : n - at;
+	http_chunk_took(&r->chunk, m);
+	r->body += m;
+	*data = m;
+	return at + m;
 }
 
 uint32_t
-http_resp_body(struct http_resp *r, const uint8_t *p, uint32_t n)
+http_resp_piece(struct http_resp *r, const uint8_t *p, uint32_t n,
+    uint32_t *at, uint32_t *len)
 {
+	*at = 0;
 	switch (r->phase) {
 	case RESP_LENGTH:
 		if (n > r->left)
 			n = (uint32_t)r->left;
 		r->left -= n;
-		r->body += n;
 		if (r->left == 0)
 			r->phase = RESP_DONE;
-		return n;
+		break;
 	case RESP_CHUNKED:
-		return chunked(r, p, n);
-	case RESP_TO_EOF:
-		r->body += n;
+		n = chunked(r, p, n, len);
+		*at = n - *len;
 		return n;
+	case RESP_TO_EOF:
+		break;
 	default:
-		return 0;
+		n = 0;
 	}
+	r->body += n;
+	*len = n;
+	return n;
+}
+
+uint32_t
+http_resp_body(struct http_resp *r, const uint8_t *p, uint32_t n)
+{
+	uint32_t at, len, took = 0;
+
+	if (r->phase != RESP_CHUNKED)
+		return http_resp_piece(r, p, n, &at, &len);
+	while (took < n && r->phase == RESP_CHUNKED)
+		took += http_resp_piece(r, p + took, n - took, &at, &len);
+	return took;
 }
 
 int

@@ -22,6 +22,14 @@ enum http_resp_phase {
 	RESP_BAD,		/* malformed: see http_resp_head() */
 };
 
+/* Why a head is not taken. */
+enum http_resp_bad {
+	RESP_NOT_HTTP = 1,	/* no status line of HTTP/1.x */
+	RESP_BAD_FIELD,		/* a malformed field */
+	RESP_BAD_LENGTH,	/* Content-Length malformed or repeated */
+	RESP_BAD_CODING,	/* Transfer-Encoding unknown or with a length */
+};
+
 struct http_resp {
 	uint64_t left;		/* RESP_LENGTH */
 	uint64_t body;		/* bytes of body so far, decoded */
@@ -34,8 +42,8 @@ struct http_resp {
 /*
  * Parse a whole head of n bytes (http_head_end() found it) that answers a
  * request; head: it was a HEAD. Sets phase to what comes next, and back to
- * RESP_HEAD after an interim answer (1xx). 0, or -1 and RESP_BAD: not HTTP,
- * lengths that contradict each other, an unknown transfer coding.
+ * RESP_HEAD after an interim answer (1xx). 0, or a negative enum
+ * http_resp_bad and RESP_BAD.
  */
 int	http_resp_head(struct http_resp *r, const char *p, uint32_t n,
 	    bool head);
@@ -46,6 +54,13 @@ int	http_resp_head(struct http_resp *r, const char *p, uint32_t n,
  * last. RESP_BAD: malformed chunk.
  */
 uint32_t http_resp_body(struct http_resp *r, const uint8_t *p, uint32_t n);
+
+/*
+ * The same with the bytes of content among them: *at of *len, as they are
+ * without the chunks' framing. Takes at most one piece of content at a time.
+ */
+uint32_t http_resp_piece(struct http_resp *r, const uint8_t *p, uint32_t n,
+	    uint32_t *at, uint32_t *len);
 
 /* The peer closed: 0 and RESP_DONE if the response ends so, -1 if early. */
 int	http_resp_eof(struct http_resp *r);

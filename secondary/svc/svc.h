@@ -15,6 +15,7 @@
 #ifndef SVC_SVC_H
 #define SVC_SVC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,21 @@
 #include "../net/net.h"
 
 struct svc;
+
+/* A piece of a file to be written. */
+enum svc_save_end {
+	SVC_SAVE_MORE,		/* more will follow */
+	SVC_SAVE_WHOLE,		/* this is the end: the file gets its name */
+	SVC_SAVE_DROP		/* what there is of it is taken away */
+};
+
+struct svc_save {
+	const char *name;	/* no '/', no '.' first, at most 200 bytes */
+	uint64_t at;		/* position of data; pieces may come again */
+	const void *data;	/* copied */
+	uint32_t len;		/* at most 64 KiB */
+	enum svc_save_end end;
+};
 
 /* What the worker (or a simulator, or a test) does for a service. */
 struct svc_io {
@@ -38,6 +54,30 @@ struct svc_io {
 	/* The service has nothing more to do: the worker leaves with this
 	 * exit status. Only for services that end, as wget does. */
 	void	(*done)(void *arg, int status);
+
+	/* ---- those below may be NULL, where there is no such thing ---- */
+
+	/*
+	 * Only in start(): memory of the slot's, by name, that survives the
+	 * process and that others can read. *old: a process that died in
+	 * this slot left it; else it is zeroed. NULL: there is none.
+	 */
+	void	*(*keep)(void *arg, const char *name, size_t len, bool *old);
+	/* Only in start(), it may take long: a file's bytes, in memory of the
+	 * process. NULL: it cannot be read, a line in the log says why. */
+	const void *(*file)(void *arg, const char *path, size_t *len);
+	/*
+	 * Only in start(): files are to be written to this directory, which
+	 * is made if it is not there. Another process writes them; a file has
+	 * the name NAME.part until it is whole. 0 or -errno with a line in
+	 * the log.
+	 */
+	int	(*save_open)(void *arg, const char *dir);
+	/* Hand over a piece: never waits. False: no room now. */
+	bool	(*save)(void *arg, const struct svc_save *piece);
+	/* Whether all pieces are written; then how many files are whole and
+	 * how many failed, since save_open(). */
+	bool	(*saved)(void *arg, uint64_t *whole, uint64_t *failed);
 };
 
 /* A service running in a slot. */

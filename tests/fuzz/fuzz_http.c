@@ -76,8 +76,10 @@ io_done(void *arg, int status)
 	(void)status;
 }
 
-static const struct svc_io io = { io_root, io_wall, io_text, io_text,
-    io_done };
+static const struct svc_io io = {
+	.root = io_root, .wall = io_wall, .log = io_text, .report = io_text,
+	.done = io_done,
+};
 
 static void
 server_event(void *arg, struct conn *c, uint32_t events)

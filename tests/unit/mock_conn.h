@@ -48,6 +48,12 @@ struct net {
 	int64_t wall;
 	const struct fcache *root;
 	char log[65536], report[65536];
+	void *kept;		/* svc_io.keep's memory */
+	bool died;		/* and somebody left it */
+	const void *file;	/* svc_io.file's answer */
+	size_t file_len;
+	char saved[65536];	/* "NAME AT LEN END\n" of each piece */
+	uint32_t nsaved, save_room; /* pieces taken, and those that fit */
 	int done;		/* exit status + 1 */
 	struct svc svc;
 	_Atomic uint64_t counters[SVC_COUNTERS];
@@ -64,6 +70,11 @@ conn_state(struct conn *c)
 uint32_t
 conn_id(const struct net *n, const struct conn *c)
 {
+	uint32_t i;
+
+	for (i = 0; i < n->nconns; i++)
+		if (n->conns[i] == c)
+			return i;
 	return 0;
 }
 
@@ -297,11 +308,11 @@ conn_metrics(const struct net *n, const struct conn *c, struct conn_metrics *m)
 	m->bytes_out = c->taken;
 }
 
-/* No connection is reached but by its own events. */
+/* Only those that the service opened are reached without an event. */
 struct conn *
 conn_enter(struct net *n, uint32_t id)
 {
-	return NULL;
+	return id < n->nconns && !n->conns[id]->aborted ? n->conns[id] : NULL;
 }
 
 void
@@ -404,8 +415,55 @@ mock_done(void *arg, int status)
 	((struct net *)arg)->done = status + 1;
 }
 
+static inline void *
+mock_keep(void *arg, const char *name, size_t len, bool *old)
+{
+	struct net *n = arg;
+
+	*old = n->died;
+	if (n->kept == NULL)
+		n->kept = calloc(1, len);
+	return n->kept;
+}
+
+static inline const void *
+mock_file(void *arg, const char *path, size_t *len)
+{
+	struct net *n = arg;
+
+	*len = n->file_len;
+	return n->file;
+}
+
+static inline int
+mock_save_open(void *arg, const char *dir)
+{
+	return strcmp(dir, "/no") == 0 ? -EACCES : 0;
+}
+
+static inline bool
+mock_save(void *arg, const struct svc_save *p)
+{
+	struct net *n = arg;
+	size_t used = strlen(n->saved);
+
+	if (n->nsaved == n->save_room)
+		return false;
+	n->nsaved++;
+	snprintf(n->saved + used, sizeof(n->saved) - used, "%s %u %u %d\n",
+	    p->name, (uint32_t)p->at, p->len, (int)p->end);
+	return true;
+}
+
+static inline bool
+mock_saved(void *arg, uint64_t *whole, uint64_t *failed)
+{
+	return true;
+}
+
 static const struct svc_io mock_io = {
-	mock_root, mock_wall, mock_log, mock_report, mock_done
+	mock_root, mock_wall, mock_log, mock_report, mock_done, mock_keep,
+	mock_file, mock_save_open, mock_save, mock_saved
 };
 
 /* Fill a service's options with their defaults. */
@@ -460,7 +518,8 @@ mock_restart(struct net *n)
 {
 	free(n->svc.priv);
 	n->svc.priv = calloc(1, n->svc.service->priv_size);
-	n->now++;
+	n->now += 2;
+	n->died = true;
 	if (n->svc.service->start(&n->svc, n->now) != 0)
 		abort();
 }
@@ -474,6 +533,7 @@ mock_stop(struct net *n)
 		mock_free(n->conns[i]);
 	free(n->conns);
 	free(n->svc.priv);
+	free(n->kept);
 	free((void *)(uintptr_t)n->svc.conf);
 	free(n);
 }

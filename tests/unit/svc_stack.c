@@ -61,8 +61,10 @@ io_done(void *arg, int status)
 	((struct host *)arg)->done = status + 1;
 }
 
-static const struct svc_io io = { io_root, io_wall, io_log, io_report,
-    io_done };
+static const struct svc_io io = {
+	.root = io_root, .wall = io_wall, .log = io_log, .report = io_report,
+	.done = io_done,
+};
 
 static void
 on_event(void *arg, struct conn *c, uint32_t events)
@@ -252,7 +254,7 @@ tear_down(void)
 START_TEST(every_request_is_answered)
 {
 	const struct row *w = &rows[_i];
-	const struct wget_sum *t;
+	const struct load_sum *t;
 	const char *why;
 	uint64_t turns = 0;
 
@@ -271,7 +273,7 @@ START_TEST(every_request_is_answered)
 		now += 100;
 		ck_assert_msg(++turns < 10000000, "stuck: %s", client.log);
 	}
-	t = &((struct wget_priv *)client.svc.priv)->sum;
+	t = &((struct wget_priv *)client.svc.priv)->t->sum;
 	ck_assert_msg(client.done == 1, "%s", client.log);
 	ck_assert_uint_eq(t->responses, w->flows * w->keep_alive);
 	ck_assert_uint_eq(t->done, w->flows);

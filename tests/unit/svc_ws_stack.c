@@ -56,7 +56,10 @@ io_done(void *arg, int status)
 	abort();
 }
 
-static const struct svc_io io = { io_root, io_wall, io_log, io_log, io_done };
+static const struct svc_io io = {
+	.root = io_root, .wall = io_wall, .log = io_log, .report = io_log,
+	.done = io_done,
+};
 
 static void
 server_event(void *arg, struct conn *c, uint32_t events)

@@ -1,0 +1,111 @@
+/*
+ * svc_keep: what a service gets at its start: memory of the slot's, the bytes
+ * of a file, somebody who writes files.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../common/log.h"
+#include "svc_keep.h"
+
+#define FILE_MAX_BYTES	((off_t)4 << 30)
+
+void *
+svc_keep(void *arg, const char *name, size_t len, bool *old)
+{
+	struct io *io = arg;
+	char dir[BOARD_PATH], path[BOARD_PATH + 64];
+	struct stat st;
+	void *mem;
+	int fd;
+
+	*old = false;
+	if (board_dir(dir, sizeof(dir), io->board->head.name) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/" SVC_KEEP, dir, name, io->me);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		goto fail;
+	*old = io->adopted && (uint64_t)st.st_size == len;
+	if (!*old && (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)len) < 0))
+		goto fail;
+	mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    MAP_POPULATE, fd, 0);
+	if (mem == MAP_FAILED)
+		goto fail;
+	close(fd);
+	return mem;
+
+fail:
+	log_warn("%s: %s; it will not survive this process", path,
+	    strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+const void *
+svc_file(void *arg, const char *path, size_t *len)
+{
+	struct io *io = arg;
+	struct stat st;
+	uint8_t *mem;
+	size_t got;
+	ssize_t n;
+	int fd, err;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		goto fail;
+	errno = !S_ISREG(st.st_mode) ? EINVAL : EFBIG;
+	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES)
+		goto fail;
+	mem = malloc((size_t)st.st_size + 1);
+	if (mem == NULL)
+		goto fail;
+	for (got = 0; got < (size_t)st.st_size; got += (size_t)n) {
+		n = read(fd, mem + got, (size_t)st.st_size - got);
+		if (n <= 0)
+			break;
+	}
+	*len = got;
+	close(fd);
+	return mem;
+
+fail:
+	err = errno;
+	log_error("slot %u: %s: %s", io->me, path, strerror(err));
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+int
+svc_save_open(void *arg, const char *dir)
+{
+	struct io *io = arg;
+
+	return save_open(&io->save, dir);
+}
+
+bool
+svc_save_piece(void *arg, const struct svc_save *piece)
+{
+	struct io *io = arg;
+
+	return save_piece(&io->save, piece);
+}
+
+bool
+svc_saved(void *arg, uint64_t *whole, uint64_t *failed)
+{
+	struct io *io = arg;
+
+	return save_done(&io->save, whole, failed);
+}
