@@ -32,6 +32,7 @@
 #define ARENA_MAGIC	0x53464131u	/* "SFA1" */
 #define ARENA_NONE	UINT32_MAX	/* no record, no chunk */
 #define ARENA_BURST	64u		/* most frames of one net_input() */
+#define ARENA_BUCKETS	512u		/* of a group, as BOARD_BUCKETS */
 
 /* Sizes of an arena. All are counts unless said otherwise. */
 struct arena_shape {
@@ -51,7 +52,9 @@ enum rec_kind { REC_CONN, REC_TIMEWAIT, REC_NEIGH, REC_OBJ };
 /*
  * What all records begin with. state is truth and the word that decides;
  * hash, kind, bucket and epoch are identity; deadline is truth; the wheel's
- * links are index.
+ * links are index. A record is live if it is USED, its slot owns its bucket
+ * and its epoch is the bucket's (board.h); any other is a leftover, which its
+ * slot frees silently.
  */
 struct rec {
 	_Atomic uint32_t state;	/* enum rec_state */
@@ -60,11 +63,12 @@ struct rec {
 	uint32_t wnext, wprev;	/* wheel: neighbours in the slot's list */
 	uint16_t wslot;		/* wheel: slot it is filed in; WHEEL_NONE */
 	uint8_t kind;		/* enum rec_kind */
-	uint8_t pad;
-	uint16_t bucket;	/* of its group */
-	uint16_t pad2;
-	uint32_t epoch;		/* of the bucket when it was opened */
-	uint32_t fnext;		/* free list link; index */
+	uint8_t away;		/* index: its bucket is not served here now */
+	uint32_t bucket : 12;	/* of its group */
+	uint32_t epoch : 20;	/* of the bucket when it was opened or came */
+	uint32_t fnext;		/* index: free list link; of a USED record the
+				   next one of its bucket */
+	uint32_t bprev;		/* index: the one before it in its bucket */
 };
 
 _Static_assert(sizeof(struct rec) == 40, "5 words");
@@ -143,6 +147,9 @@ struct arena {
 	/* The burst in hand: listed before its first frame is touched. */
 	_Atomic uint32_t burst_n, burst_i;
 	uint32_t burst[ARENA_BURST];
+	/* Index: the records of each bucket, by rec.fnext. Of a bucket that is
+	 * offered to another slot nobody changes it: that slot walks it. */
+	uint32_t bucket_head[ARENA_BUCKETS];
 };
 
 /* Bytes of an arena of this shape; 0: a size is out of range. */

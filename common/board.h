@@ -176,7 +176,13 @@ struct board_group {
 	uint16_t client_lo, client_hi; /* source ports for clients, inclusive */
 };
 
-/* Bucket word: owner 8 | to 8 | phase 8 | epoch 20 | attempt 20 bits. */
+/*
+ * Bucket word: owner 8 | to 8 | phase 8 | epoch 20 | attempt 20 bits. The
+ * journal of moves, see secondary/net/move.h. Epoch and attempt must not wrap:
+ * a million offers of one bucket in the life of an instance.
+ */
+enum bucket_phase { BUCKET_OWNED, BUCKET_OFFERED };
+
 #define BUCKET_OWNER(w)		((uint32_t)((w) >> 56))
 #define BUCKET_TO(w)		((uint32_t)((w) >> 48) & 0xffu)
 #define BUCKET_PHASE(w)		((uint32_t)((w) >> 40) & 0xffu)
@@ -185,6 +191,19 @@ struct board_group {
 #define BUCKET_WORD(o, t, p, e, a)					\
 	((uint64_t)(o) << 56 | (uint64_t)(t) << 48 | (uint64_t)(p) << 40 | \
 	(uint64_t)(e) << 20 | (uint64_t)(a))
+
+/* A slot's answer to an offer: code 8 | attempt 24 bits. */
+enum bucket_reply { REPLY_NONE, REPLY_COPIED, REPLY_REFUSED };
+#define BUCKET_REPLY(code, a)	((uint32_t)(code) << 24 | (uint32_t)(a))
+
+/* Where frames of a bucket go: to the one that it is offered to, which holds
+ * them, or to its owner. */
+static inline uint32_t
+bucket_target(uint64_t w)
+{
+	return BUCKET_PHASE(w) == BUCKET_OFFERED ? BUCKET_TO(w) :
+	    BUCKET_OWNER(w);
+}
 
 /*
  * Local (address, protocol, port range) to group. Writer: primary; constant
@@ -283,6 +302,8 @@ struct board {
 	_Alignas(64) _Atomic uint64_t bucket[BOARD_GROUPS][BOARD_BUCKETS];
 	/* Wish: slot that should own it. Writer: supervisor. */
 	_Atomic uint32_t want[BOARD_GROUPS][BOARD_BUCKETS];
+	/* Answers to offers of the slot's group. Writer: that slot. */
+	_Atomic uint32_t reply[BOARD_SLOTS][BOARD_BUCKETS];
 	struct board_slot slot[BOARD_SLOTS];
 	struct board_events events;		/* writer: primary */
 	struct board_events super_events;	/* writer: supervisor */

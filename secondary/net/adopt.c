@@ -125,6 +125,7 @@ net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
 		memset(chunk_at(n, i), 0, sizeof(struct chunk));
 	free_records(n);
 	free_chunks(n);
+	move_adopt(n, true);
 	neigh_init(n);
 	/* magic last: what has it is whole */
 	atomic_signal_fence(memory_order_seq_cst);
@@ -172,7 +173,9 @@ drop_torn(struct net *n)
 	const struct arena_shape *s = &n->a->shape;
 	uint32_t id = n->a->hands, id2 = n->a->hands2;
 
-	if (id < s->conns && conn_at(n, id)->rec.state == REC_USED) {
+	/* a leftover of a move has no peer that waits for it here */
+	if (id < s->conns && conn_at(n, id)->rec.state == REC_USED &&
+	    move_fate(n, &conn_at(n, id)->rec) == FATE_LIVE) {
 		conn_at(n, id)->rec.kind = REC_CONN;
 		n->torn = id;
 		net_count(n, CNT_conn_torn, 1);
@@ -218,6 +221,27 @@ ahead(const struct net *n, const struct rec *far, const struct rec *near)
 		__builtin_prefetch(rec_at(n, head), 1);
 }
 
+/* Whether a record stays. One of a copy that its owner may still commit does,
+ * in no index; leftovers of moves are freed, nobody hears of it. */
+static bool
+keep(struct net *n, struct rec *r)
+{
+	r->away = 0;
+	if (r->state != REC_USED)
+		return false;
+	switch (move_fate(n, r)) {
+	case FATE_LIVE:
+		return true;
+	case FATE_PENDING:
+		r->away = 1;
+		return true;
+	case FATE_LEFT:
+		break;
+	}
+	rec_unuse(r);
+	return false;
+}
+
 static void
 index_records(struct net *n)
 {
@@ -231,13 +255,16 @@ index_records(struct net *n)
 			ahead(n, &conn_at(n, i + 24)->rec,
 			    &conn_at(n, i + 8)->rec);
 		c->rec.wslot = WHEEL_NONE;
-		if (c->rec.state != REC_USED)
+		if (!keep(n, &c->rec))
 			continue;
 		if (!claim_conn(n, i)) {
 			rec_unuse(&c->rec);
 			net_count(n, CNT_conn_torn, 1);
 			continue;
 		}
+		bucket_link(n, i);
+		if (c->rec.away)
+			continue;
 		if ((c->flags & TF_GONE) == 0)
 			lookup_put(n, c->rec.hash, i);
 		wheel_file(n, i);
@@ -248,7 +275,7 @@ index_records(struct net *n)
 		if (i + 24 < s->timewait)
 			ahead(n, &n->tws[i + 24].rec, &n->tws[i + 8].rec);
 		w->rec.wslot = WHEEL_NONE;
-		if (w->rec.state != REC_USED)
+		if (!keep(n, &w->rec))
 			continue;
 		if (w->t.port >= n->conf.nports ||
 		    w->rec.hash != tuple_hash(n, &w->t) ||
@@ -256,6 +283,9 @@ index_records(struct net *n)
 			rec_unuse(&w->rec);
 			continue;
 		}
+		bucket_link(n, s->conns + i);
+		if (w->rec.away)
+			continue;
 		lookup_put(n, w->rec.hash, s->conns + i);
 		wheel_file(n, s->conns + i);
 	}
@@ -270,6 +300,7 @@ disown(struct net *n, uint32_t id)
 
 	lookup_del(n, r->hash, id);
 	wheel_unfile(n, id);
+	bucket_unlink(n, id);
 	rec_unuse(r);
 	r->fnext = n->conn_free;
 	n->conn_free = id;
@@ -301,6 +332,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 		chunk_at(n, i)->used &= (uint16_t)~HELD;
 	neigh_init(n);
 	neigh_adopt(n);
+	move_adopt(n, false);
 	drop_torn(n);
 	index_records(n);
 	obj_adopt(n, claim_object, n);
@@ -311,7 +343,9 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 
 		if (cn->rec.state != REC_USED)
 			continue;
-		if (tcp_adopt(n, i) == 0)
+		if (cn->rec.away)
+			n->rx_held += cn->rq_frames;
+		else if (tcp_adopt(n, i) == 0)
 			adopted++;
 		else
 			disown(n, i);

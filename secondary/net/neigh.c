@@ -382,3 +382,25 @@ neigh_timer(struct net *n, uint32_t id)
 	} else
 		neigh_ask(n, e, NULL);
 }
+
+void
+move_copy_neighs(struct net *n, const struct move_peer *from)
+{
+	const struct neigh *e = (const void *)((uintptr_t)from->arena +
+	    from->arena->off_neighs);
+	uint8_t mac[6], b;
+	uint64_t link;
+	uint32_t i;
+
+	for (i = 0; i < from->arena->shape.neighs; i++, e++) {
+		link = atomic_load_explicit(&e->link, memory_order_relaxed);
+		if (atomic_load_explicit(&e->rec.state, memory_order_relaxed)
+		    != REC_USED || link >> 48 != NEIGH_REACHABLE ||
+		    e->port >= n->conf.nports ||
+		    neigh_find(n, e->port, e->addr) != NULL)
+			continue;
+		for (b = 0; b < 6; b++)
+			mac[b] = (uint8_t)(link >> 8 * b);
+		neigh_learn(n, e->port, e->addr, mac, true);
+	}
+}

@@ -170,6 +170,14 @@ out_pop(struct net *n)
 	return c;
 }
 
+/* Of an entry of those lists: a record that is ours to work on. */
+static inline bool
+rec_served(const struct rec *r)
+{
+	return atomic_load_explicit(&r->state, memory_order_relaxed) ==
+	    REC_USED && !r->away;
+}
+
 /* ---- the turn ---- */
 
 void
@@ -301,8 +309,7 @@ net_events(struct net *n, uint64_t now_us, uint32_t max)
 		struct conn *c = ready_pop(n);
 
 		id = rec_id(n, &c->rec);
-		if (atomic_load_explicit(&c->rec.state,
-		    memory_order_relaxed) == REC_USED) {
+		if (rec_served(&c->rec)) {
 			tcp_service(n, id);
 			max--;
 		}
@@ -350,9 +357,7 @@ net_output(struct net *n, uint64_t now_us)
 			struct conn *c = out_pop(n);
 
 			id = rec_id(n, &c->rec);
-			if (atomic_load_explicit(&c->rec.state,
-			    memory_order_relaxed) == REC_USED &&
-			    tcp_output(n, id))
+			if (rec_served(&c->rec) && tcp_output(n, id))
 				out_put(n, id);
 		}
 	} while (n->out_head != ARENA_NONE && n->out.n != sent &&

@@ -140,6 +140,7 @@ struct conn_opts {
 
 struct net;
 struct conn;
+struct net_buckets;
 
 /* Events of a connection; a call may carry several. */
 #define CONN_OPEN	0x01u	/* accepted, or connect finished */
@@ -167,6 +168,22 @@ struct net_env {
 	 */
 	int	(*owns)(void *arg, uint32_t port, const struct net_addr *local,
 		    const struct net_addr *remote);
+	/* The bucket of such a flow; NULL: 0. */
+	uint32_t (*bucket)(void *arg, uint32_t port,
+		    const struct net_addr *local,
+		    const struct net_addr *remote);
+	/*
+	 * Buckets that may move to other slots and back, see move.h; NULL:
+	 * this slot has all there are. Must live as long as n.
+	 */
+	const struct net_buckets *buckets;
+	/*
+	 * A connection comes from another slot, or goes there: what the
+	 * service keeps of it outside of its state. In hands; only the state
+	 * may be changed. The same connection can come back. NULL: nothing.
+	 */
+	void	(*arrive)(void *arg, struct conn *c);
+	void	(*depart)(void *arg, struct conn *c);
 	/* A neighbour was learned from this frame, or that somebody else has
 	 * our address: tell other slots. NULL: no other slots. The frame is
 	 * only lent. */

@@ -16,6 +16,7 @@
 #include "../../common/obj.h"
 #include "../../common/tcb.h"
 #include "../loop/wheel.h"
+#include "move.h"
 #include "net.h"
 
 #define NEIGH_INDEX	2048u	/* slots of the neighbour index */
@@ -101,6 +102,19 @@ struct udp_sock {
 	uint8_t used, pad[3];
 };
 
+/* What this process knows of buckets on the move (move.c). */
+struct moves {
+	uint8_t state[BOARD_BUCKETS];	/* enum move_state */
+	uint8_t fails[BOARD_BUCKETS];	/* offers in a row that came to
+					   nothing */
+	uint64_t seen[BOARD_BUCKETS];	/* word when the state was entered */
+	uint64_t until[BOARD_BUCKETS];	/* µs: offered: withdrawn then; ours:
+					   not offered before */
+	uint32_t open;			/* buckets offered, copied or left */
+	uint32_t offered;
+	uint32_t at;			/* where the next look begins */
+};
+
 struct net {
 	struct net_conf conf;
 	struct net_env env;
@@ -143,6 +157,7 @@ struct net {
 	uint32_t stride_shift, stride_inv; /* divide by conn_stride */
 	uint32_t torn;			/* connection freed by adoption whose
 					   peer is still to be told */
+	struct moves mv;
 	struct wheel wheel;
 	/* objects (obj.c) */
 	uint32_t obj_free, nobjs;
@@ -249,6 +264,33 @@ conn_at(const struct net *n, uint32_t id)
 {
 	return (struct conn *)(n->conns + (size_t)id * n->a->conn_stride);
 }
+
+/* ---- buckets: move.c ---- */
+
+/* Epoch that a record of this bucket, which is ours, begins with. */
+static inline uint32_t
+bucket_epoch(const struct net *n, uint32_t bucket)
+{
+	return n->env.buckets == NULL ? 0 : BUCKET_EPOCH(atomic_load_explicit(
+	    &n->env.buckets->word[bucket], memory_order_relaxed));
+}
+
+/* Into and out of the list of its bucket; a record that is USED. */
+void	bucket_link(struct net *n, uint32_t id);
+void	bucket_unlink(struct net *n, uint32_t id);
+/* Before adoption: settle what the dead process offered, look at all words
+ * once, and empty the buckets' lists. empty: the arena is new. */
+void	move_adopt(struct net *n, bool empty);
+/* What a USED record is, by that look. */
+enum move_fate { FATE_LIVE, FATE_PENDING, FATE_LEFT };
+enum move_fate move_fate(const struct net *n, const struct rec *r);
+/* Copy a record of another arena, of a bucket offered at this attempt. 0;
+ * -ENOBUFS no room; -EPROTO it makes no sense (the offer was withdrawn). */
+int	move_copy_conn(struct net *n, const struct move_peer *from,
+	    const struct conn *f, uint32_t attempt);
+int	move_copy_tw(struct net *n, const struct tw *f, uint32_t attempt);
+/* Learn the neighbours that another slot knows. */
+void	move_copy_neighs(struct net *n, const struct move_peer *from);
 
 /* =========================================================================
  * Contract between the base (arena, lookup, wheel, link, network) and TCP.
@@ -405,6 +447,14 @@ int	tcp_adopt(struct net *n, uint32_t id);
 /* The peer of the torn connection gets a RST; the record was freed, but not
  * used since. */
 void	tcp_adopt_torn(struct net *n, uint32_t id);
+/* A connection has come from another slot, or back: the same without the look
+ * at its lists' links, which are others'. */
+int	tcp_arrive(struct net *n, uint32_t id);
+/* It may go to another slot: out of the gauges of half-open ones. */
+void	tcp_depart(struct net *n, uint32_t id);
+/* Free a record that is in no index, silently. In hands. */
+void	tcp_drop(struct net *n, struct conn *c);
+void	tw_drop(struct net *n, uint32_t id);
 /* Walk what the record holds: frames of its receive queue, its chunks.
  * Bounded even when damaged: -EPROTO. */
 int	tcp_walk(struct net *n, uint32_t id, void (*frame)(void *, uint32_t),

@@ -193,14 +193,12 @@ resume(struct net *n, struct conn *c)
 }
 
 int
-tcp_adopt(struct net *n, uint32_t id)
+tcp_arrive(struct net *n, uint32_t id)
 {
 	struct conn *c = conn_at(n, id);
 
-	c->ready_next = c->out_next = LINK_OFF;
 	if (!tcb_ok(n, id, c))
 		return -EPROTO;
-	n->rx_held += c->rq_frames;
 	if (c->state == TCP_CLOSED) {
 		lookup_del(n, c->rec.hash, id);
 	} else {
@@ -211,6 +209,20 @@ tcp_adopt(struct net *n, uint32_t id)
 	if (c->state != TCP_CLOSED)
 		tcp_arm(n, c);
 	return 0;
+}
+
+int
+tcp_adopt(struct net *n, uint32_t id)
+{
+	struct conn *c = conn_at(n, id);
+	int err;
+
+	c->ready_next = c->out_next = LINK_OFF;
+	n->rx_held += c->rq_frames;
+	err = tcp_arrive(n, id);
+	if (err < 0)
+		n->rx_held -= c->rq_frames;
+	return err;
 }
 
 void

@@ -62,7 +62,8 @@ tcp_half_listen(struct net *n)
 	n->nhalf = 0;
 	for (i = 0; i < n->a->shape.conns; i++)
 		if (atomic_load_explicit(&conn_at(n, i)->rec.state,
-		    memory_order_relaxed) == REC_USED)
+		    memory_order_relaxed) == REC_USED &&
+		    !conn_at(n, i)->rec.away)
 			tcp_half_adopt(n, conn_at(n, i));
 }
 
@@ -138,7 +139,7 @@ tcp_open(struct net *n, const struct tuple *t, uint32_t hash, uint16_t bucket)
 	c->rec.deadline = UINT64_MAX;
 	c->rec.wslot = WHEEL_NONE;
 	c->rec.bucket = bucket;
-	c->rec.epoch = 0;
+	c->rec.epoch = bucket_epoch(n, bucket);
 	c->t = *t;
 	conn_clear(n, c);
 	c->rcvbuf_kb = (uint16_t)min_u32(n->conf.rcvbuf >> 10, UINT16_MAX);
@@ -148,6 +149,7 @@ tcp_open(struct net *n, const struct tuple *t, uint32_t hash, uint16_t bucket)
 		c->flags |= TF_NODELAY;
 	rec_use(&c->rec);
 	lookup_put(n, hash, id);
+	bucket_link(n, id);
 	return c;
 }
 
@@ -177,14 +179,13 @@ unlist(struct net *n, struct conn *c)
 	c->rec.deadline = UINT64_MAX;
 }
 
-void
-tcp_free(struct net *n, struct conn *c)
+/* What a record that is not USED any more still has. */
+static void
+give_back(struct net *n, struct conn *c)
 {
 	uint32_t id = conn_index(n, c);
 
-	rec_unuse(&c->rec);
-	tcp_set_state(n, c, TCP_CLOSED);
-	unlist(n, c);
+	bucket_unlink(n, id);
 	sq_free(n, c);
 	tcp_ext_free(n, c);
 	tcp_rq_free(n, c);
@@ -192,6 +193,31 @@ tcp_free(struct net *n, struct conn *c)
 	c->rec.fnext = n->conn_free;
 	n->conn_free = id;
 	n->nconns--;
+}
+
+void
+tcp_free(struct net *n, struct conn *c)
+{
+	rec_unuse(&c->rec);
+	tcp_set_state(n, c, TCP_CLOSED);
+	unlist(n, c);
+	give_back(n, c);
+}
+
+void
+tcp_drop(struct net *n, struct conn *c)
+{
+	rec_unuse(&c->rec);
+	c->rec.away = 0;
+	c->state = TCP_CLOSED;
+	give_back(n, c);
+}
+
+void
+tcp_depart(struct net *n, uint32_t id)
+{
+	if (half_open(conn_at(n, id)))
+		half_count(n, conn_at(n, id), UINT32_MAX);
 }
 
 void

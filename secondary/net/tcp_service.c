@@ -89,6 +89,20 @@ flow_free(struct net *n, const struct tuple *t, uint32_t *hash)
 	    tcp_tw_reuse(n, id));
 }
 
+static uint16_t
+flow_bucket(struct net *n, const struct tuple *t)
+{
+	struct conn c = { .t = *t };
+	struct net_addr l, r;
+
+	if (n->env.bucket == NULL)
+		return 0;
+	conn_local(&c, &l);
+	conn_remote(&c, &r);
+	return (uint16_t)(n->env.bucket(n->env.arg, t->port, &l, &r) %
+	    BOARD_BUCKETS);
+}
+
 /* RFC 6056 §3.3.2: a random port, and from there on until one is free. */
 static int
 choose_port(struct net *n, struct tuple *t, uint32_t *hash)
@@ -150,7 +164,7 @@ net_connect(struct net *n, const struct net_addr *local,
 	err = make_tuple(n, &t, local, remote, &hash);
 	if (err < 0)
 		return err;
-	c = tcp_open(n, &t, hash, 0);
+	c = tcp_open(n, &t, hash, flow_bucket(n, &t));
 	if (c == NULL)
 		return -ENOBUFS;
 	c->flags |= TF_ACTIVE;

@@ -21,6 +21,20 @@ tw_free(struct net *n, uint32_t id)
 	rec_unuse(&w->rec);
 	lookup_del(n, w->rec.hash, id);
 	wheel_unfile(n, id);
+	bucket_unlink(n, id);
+	w->rec.fnext = n->tw_free;
+	n->tw_free = id;
+	n->ntw--;
+}
+
+void
+tw_drop(struct net *n, uint32_t id)
+{
+	struct tw *w = tw_at(n, id);
+
+	rec_unuse(&w->rec);
+	w->rec.away = 0;
+	bucket_unlink(n, id);
 	w->rec.fnext = n->tw_free;
 	n->tw_free = id;
 	n->ntw--;
@@ -59,6 +73,7 @@ tcp_tw_enter(struct net *n, struct conn *c)
 	rec_use(&w->rec);
 	lookup_put(n, w->rec.hash, id);
 	wheel_file(n, id);
+	bucket_link(n, id);
 }
 
 /* The ACK that TIME_WAIT says again. */

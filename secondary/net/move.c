@@ -1,0 +1,344 @@
+/*
+ * move: the journal's hand in this slot: offer, copy, commit, withdraw. What
+ * is copied and how is in move_copy.c.
+ */
+#include <errno.h>
+
+#include "base.h"
+#include "move_priv.h"
+
+#define OFFERS		16u	/* buckets offered at the same time, at most:
+				   their connections stand still */
+#define FAILS_MAX	6u	/* doublings of patience */
+
+static inline bool
+is_conn(const struct net *n, uint32_t id)
+{
+	return id < n->a->shape.conns;
+}
+
+/* ---- the giver ---- */
+
+/*
+ * Take a record out of the indexes. It stays in its bucket's list, and where
+ * it is in a list of work it is passed over.
+ */
+static void
+freeze(struct net *n, uint32_t id)
+{
+	struct rec *r = rec_at(n, id);
+	struct conn *c;
+
+	r->away = 1;
+	wheel_unfile(n, id);
+	if (!is_conn(n, id)) {
+		lookup_del(n, r->hash, id);
+		return;
+	}
+	c = conn_at(n, id);
+	if ((c->flags & TF_GONE) == 0)
+		lookup_del(n, r->hash, id);
+	tcp_depart(n, id);
+	if (n->env.depart == NULL)
+		return;
+	hands_set(n, id);
+	n->env.depart(n->env.arg, c);
+	hands_clear(n);
+}
+
+/* A record is ours to serve: into the indexes, and on with it. */
+static void
+thaw(struct net *n, uint32_t id)
+{
+	struct rec *r = rec_at(n, id);
+	struct conn *c;
+
+	r->away = 0;
+	r->wslot = WHEEL_NONE;
+	if (!is_conn(n, id)) {
+		lookup_put(n, r->hash, id);
+		wheel_file(n, id);
+		return;
+	}
+	c = conn_at(n, id);
+	hands_set(n, id);
+	if ((c->flags & TF_GONE) == 0)
+		lookup_put(n, r->hash, id);
+	wheel_file(n, id);
+	if (tcp_arrive(n, id) < 0) {
+		/* the copy was checked as it was made: a wild write */
+		lookup_del(n, r->hash, id);
+		wheel_unfile(n, id);
+		net_count(n, CNT_conn_torn, 1);
+		tcp_drop(n, c);
+	} else if (n->env.arrive != NULL) {
+		n->env.arrive(n->env.arg, c);
+	}
+	hands_clear(n);
+}
+
+static uint32_t
+each(struct net *n, uint32_t k, void (*fn)(struct net *n, uint32_t id))
+{
+	uint32_t id, next, cnt = 0;
+
+	for (id = n->a->bucket_head[k]; id != ARENA_NONE; id = next) {
+		next = rec_at(n, id)->fnext;
+		if (next != ARENA_NONE)
+			__builtin_prefetch(rec_at(n, next), 1);
+		fn(n, id);
+		cnt++;
+	}
+	return cnt;
+}
+
+/* Whether a bucket of ours is wanted elsewhere and may be offered now. */
+static bool
+may_offer(const struct net *n, uint32_t k, uint32_t *to)
+{
+	const struct net_buckets *b = n->env.buckets;
+
+	*to = atomic_load_explicit(&b->want[k], memory_order_relaxed);
+	return *to != b->me && *to < BOARD_SLOTS &&
+	    b->peer[*to].arena != NULL && n->mv.offered < OFFERS &&
+	    n->now >= n->mv.until[k] && b->takes(b->arg, *to);
+}
+
+static uint64_t
+patience(const struct net *n, uint32_t k)
+{
+	return (uint64_t)n->env.buckets->patience_us << n->mv.fails[k];
+}
+
+static uint32_t
+offer(struct net *n, uint32_t k, uint32_t to)
+{
+	uint64_t w = move_word(n, k);
+	uint32_t cnt = each(n, k, freeze);
+
+	w = BUCKET_WORD(n->env.buckets->me, to, BUCKET_OFFERED,
+	    BUCKET_EPOCH(w), BUCKET_ATTEMPT(w) + 1);
+	move_set(n, k, w);
+	n->mv.until[k] = n->now + patience(n, k);
+	move_enter(n, k, MOVE_OFFERED, w);
+	net_count(n, CNT_move_offered, 1);
+	move_nudge(n, to);
+	return cnt;
+}
+
+static uint32_t
+withdraw(struct net *n, uint32_t k, uint64_t w)
+{
+	move_set(n, k, move_withdrawn(w));
+	move_enter(n, k, MOVE_OURS, move_withdrawn(w));
+	net_count(n, CNT_move_withdrawn, 1);
+	if (n->mv.fails[k] < FAILS_MAX)
+		n->mv.fails[k]++;
+	n->mv.until[k] = n->now + patience(n, k);
+	move_nudge(n, BUCKET_TO(w));
+	return each(n, k, thaw);
+}
+
+static uint32_t
+follow_offer(struct net *n, uint32_t k)
+{
+	uint64_t w = n->mv.seen[k];
+
+	switch (move_answer(n, k, w)) {
+	case REPLY_COPIED:
+		move_set(n, k, move_committed(w));
+		move_enter(n, k, MOVE_LEFT, move_committed(w));
+		n->mv.fails[k] = 0;
+		net_count(n, CNT_move_committed, 1);
+		move_nudge(n, BUCKET_TO(w));
+		return 1;
+	case REPLY_REFUSED:
+		return withdraw(n, k, w);
+	default:
+		return n->now < n->mv.until[k] ? 0 : withdraw(n, k, w);
+	}
+}
+
+/* ---- the receiver ---- */
+
+static void
+reply(struct net *n, uint32_t k, enum bucket_reply code, uint64_t w)
+{
+	/* release pairs with the acquire in answer() */
+	atomic_store_explicit(&n->env.buckets->reply[k], BUCKET_REPLY(code,
+	    BUCKET_ATTEMPT(w)), memory_order_release);
+	move_nudge(n, BUCKET_OWNER(w));
+}
+
+/* Free records of the bucket, which is not ours, at most max. */
+static uint32_t
+drop(struct net *n, uint32_t k, uint32_t max)
+{
+	uint32_t id, cnt = 0;
+
+	while ((id = n->a->bucket_head[k]) != ARENA_NONE && cnt < max) {
+		hands_set(n, id);
+		if (is_conn(n, id))
+			tcp_drop(n, conn_at(n, id));
+		else
+			tw_drop(n, id);
+		hands_clear(n);
+		cnt++;
+	}
+	return cnt;
+}
+
+/* A record of the giver's arena, and the one after it; NULL: there is none of
+ * this number. */
+static const struct rec *
+peer_rec(const struct move_peer *p, uint32_t id)
+{
+	const struct arena *a = p->arena;
+
+	if (id < a->shape.conns)
+		return (const void *)((uintptr_t)a + a->off_conns +
+		    (size_t)id * a->conn_stride);
+	id -= a->shape.conns;
+	if (id < a->shape.timewait)
+		return (const void *)((uintptr_t)a + a->off_timewait +
+		    (size_t)id * sizeof(struct tw));
+	return NULL;
+}
+
+/* Copy all records of a bucket. The giver may withdraw meanwhile and what is
+ * read be of no sense: every step is checked, and the word in the end. */
+static int
+copy(struct net *n, const struct move_peer *p, uint32_t k, uint64_t w,
+    uint32_t *cnt)
+{
+	uint32_t most = p->arena->shape.conns + p->arena->shape.timewait;
+	uint32_t id = p->arena->bucket_head[k], at = BUCKET_ATTEMPT(w);
+	const struct rec *r;
+	int err = 0;
+
+	for (; id != ARENA_NONE && err == 0; id = r->fnext) {
+		r = peer_rec(p, id);
+		if (r == NULL || (*cnt)++ == most)
+			return -EPROTO;
+		if (atomic_load_explicit(&r->state, memory_order_relaxed) !=
+		    REC_USED || r->bucket != k || r->epoch != BUCKET_EPOCH(w))
+			continue;
+		if (r->kind == REC_CONN)
+			err = move_copy_conn(n, p, (const void *)r, at);
+		else
+			err = move_copy_tw(n, (const void *)r, at);
+	}
+	return err;
+}
+
+static bool
+peer_fits(const struct net *n, const struct move_peer *p)
+{
+	return p->arena != NULL && p->arena->magic == ARENA_MAGIC &&
+	    p->arena->layout == n->a->layout &&
+	    p->arena->size == n->a->size && p->size >= n->a->size &&
+	    memcmp(&p->arena->shape, &n->a->shape, sizeof(n->a->shape)) == 0;
+}
+
+static uint32_t
+take_offer(struct net *n, uint32_t k, uint64_t w)
+{
+	const struct move_peer *p = &n->env.buckets->peer[BUCKET_OWNER(w) %
+	    BOARD_SLOTS];
+	uint32_t cnt = drop(n, k, UINT32_MAX);
+	int err = -EPROTO;
+
+	if (peer_fits(n, p)) {
+		move_copy_neighs(n, p);
+		err = copy(n, p, k, w, &cnt);
+	}
+	/* the copy was read before the word is looked at again: pairs with
+	 * the giver's release, when it withdraws and goes on */
+	atomic_thread_fence(memory_order_acquire);
+	if (move_word(n, k) != w) {
+		cnt += drop(n, k, UINT32_MAX);
+		move_enter(n, k, MOVE_AWAY, w);
+		return cnt;
+	}
+	if (err < 0) {
+		cnt += drop(n, k, UINT32_MAX);
+		move_enter(n, k, MOVE_AWAY, w);
+		net_count(n, CNT_move_refused, 1);
+		reply(n, k, REPLY_REFUSED, w);
+		return cnt;
+	}
+	move_enter(n, k, MOVE_COPIED, w);
+	reply(n, k, REPLY_COPIED, w);
+	return cnt;
+}
+
+static uint32_t
+follow_copy(struct net *n, uint32_t k, uint64_t w)
+{
+	if (w == n->mv.seen[k])
+		return 0;
+	if (w != move_committed(n->mv.seen[k])) {
+		move_enter(n, k, MOVE_AWAY, w);
+		return drop(n, k, UINT32_MAX) + 1;
+	}
+	move_enter(n, k, MOVE_OURS, w);
+	n->mv.fails[k] = 0;
+	n->mv.until[k] = 0;
+	net_count(n, CNT_move_arrived, 1);
+	return each(n, k, thaw) + 1;
+}
+
+/* ---- all buckets ---- */
+
+static uint32_t
+follow(struct net *n, uint32_t k, uint32_t budget)
+{
+	uint32_t to, cnt;
+	uint64_t w;
+
+	switch ((enum move_state)n->mv.state[k]) {
+	case MOVE_OURS:
+		return may_offer(n, k, &to) ? offer(n, k, to) : 0;
+	case MOVE_OFFERED:
+		return follow_offer(n, k);
+	case MOVE_COPIED:
+		return follow_copy(n, k, move_word(n, k));
+	case MOVE_LEFT:
+		cnt = drop(n, k, budget);
+		if (n->a->bucket_head[k] == ARENA_NONE)
+			move_enter(n, k, MOVE_AWAY, n->mv.seen[k]);
+		return cnt + 1;
+	case MOVE_AWAY:
+		w = move_word(n, k);
+		if (move_offered(n, k, w))
+			return take_offer(n, k, w) + 1;
+		/* committed before we could take the answer back, see below */
+		if (BUCKET_OWNER(w) == n->env.buckets->me)
+			move_enter(n, k, MOVE_OURS, w);
+		return 0;
+	}
+	return 0;
+}
+
+uint32_t
+net_move(struct net *n, uint64_t now_us, uint32_t budget)
+{
+	uint32_t i, k, used = 0;
+
+	if (n->env.buckets == NULL)
+		return 0;
+	net_time(n, now_us);
+	for (i = 0; i < BOARD_BUCKETS && used < budget; i++) {
+		k = n->mv.at;
+		n->mv.at = (k + 1) % BOARD_BUCKETS;
+		used += follow(n, k, budget - used);
+	}
+	/* what the budget kept from being looked at counts as on the move */
+	return n->mv.open + (i < BOARD_BUCKETS);
+}
+
+enum move_state
+net_move_state(const struct net *n, uint32_t bucket)
+{
+	return (enum move_state)n->mv.state[bucket % BOARD_BUCKETS];
+}
