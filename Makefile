@@ -84,6 +84,8 @@ COMMON_OBJ = $(call obj,$(COMMON_REST_SRC))
 LIBNET	= $(BUILD)/lib/libstarfish-net.a
 BINS	= $(BUILD)/bin/starfish $(BUILD)/bin/starfish-primary \
 	  $(BUILD)/bin/starfish-worker
+EXAMPLES = $(patsubst secondary/examples/%.c,$(BUILD)/examples/%,$(wildcard secondary/examples/*.c)) \
+	  $(patsubst tests/system/%.c,$(BUILD)/test/system/%,$(wildcard tests/system/*.c))
 UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 
 .SECONDARY:
@@ -113,7 +115,7 @@ help:
 
 -include tools/targets.mk
 
-progs: $(LIBNET) $(BUILD)/lib/libstarfish.a $(BINS)
+progs: $(LIBNET) $(BUILD)/lib/libstarfish.a $(BINS) $(EXAMPLES)
 
 # ---- rules ---------------------------------------------------------------
 $(BUILD)/obj/primary/%.o: primary/%.c
@@ -184,14 +186,21 @@ $(LIBNET): $(NET_OBJ) $(BUILD)/obj/gen/build_id.o
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-# what a worker is made of, but for its main: for programs of one's own
+# what a worker is made of, but for its main
 LIBSF_OBJ = $(filter-out $(BUILD)/obj/secondary/main.o,$(call obj,$(WORKER_SRC) $(CONFIG_SRC) $(COMMON_DPDK_SRC))) \
 	  $(COMMON_OBJ) $(NET_OBJ) $(BUILD)/obj/gen/build_id.o
-$(BUILD)/lib/libstarfish.a: $(LIBSF_OBJ)
+# for programs of one's own: one object whose only names are those of
+# <starfish.h>, so that no name of ours can meet one of theirs
+$(BUILD)/lib/libstarfish.a: $(LIBSF_OBJ) secondary/starfish.h
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(call say,AR)
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(LD) -r -o $(BUILD)/obj/starfish.o $(LIBSF_OBJ)
+	$(Q)sed -n 's/.*\(sf_[a-z0-9_]*\)(.*/\1/p' secondary/starfish.h \
+	    > $(BUILD)/obj/starfish.names
+	$(Q)objcopy --keep-global-symbols=$(BUILD)/obj/starfish.names \
+	    $(BUILD)/obj/starfish.o
+	$(Q)$(AR) rcs $@ $(BUILD)/obj/starfish.o
 
 LIBS	= -lconfig -ljansson -lbsd -lmd -lz -lseccomp
 
@@ -205,7 +214,20 @@ $(BUILD)/bin/starfish-primary: $(call obj,$(PRIMARY_SRC) $(CONFIG_SRC) $(COMMON_
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(LIBS) -lmnl
 
-$(BUILD)/bin/starfish-worker: $(BUILD)/obj/secondary/main.o $(BUILD)/lib/libstarfish.a
+$(BUILD)/bin/starfish-worker: $(BUILD)/obj/secondary/main.o $(LIBSF_OBJ)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(LIBS)
+
+# ---- examples: programs on <starfish.h> alone -----------------------------
+$(BUILD)/obj/secondary/examples/%.o: ALLCFLAGS += -Isecondary
+$(BUILD)/examples/%: $(BUILD)/obj/secondary/examples/%.o $(BUILD)/lib/libstarfish.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(LIBS)
+
+$(BUILD)/obj/tests/system/%.o: ALLCFLAGS += -Isecondary
+$(BUILD)/test/system/%: $(BUILD)/obj/tests/system/%.o $(BUILD)/lib/libstarfish.a
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(DPDK_LIBS) $(LIBS)

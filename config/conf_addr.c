@@ -78,6 +78,10 @@ addr_listen(const char *s, struct board_listener *l)
 
 	memset(l, 0, sizeof(*l));
 	l->proto = IPPROTO_TCP;
+	if (strncmp(s, "udp:", 4) == 0) {
+		l->proto = IPPROTO_UDP;
+		s += 4;
+	}
 	if (strlcpy(buf, s, sizeof(buf)) >= sizeof(buf))
 		return -EINVAL;
 	colon = strrchr(buf, ':');

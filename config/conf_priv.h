@@ -87,8 +87,8 @@ const char *opt_nearest(const struct optgroup *g, const char *const *also,
  */
 int	addr_parse(const char *s, int prefix, struct board_addr *a);
 
-/* Parse "addr:port", "[addr]:port", "*:port"; port may be "lo-hi". Group 0,
- * TCP. 0 or -EINVAL. */
+/* Parse "addr:port", "[addr]:port", "*:port", perhaps behind "udp:"; port may
+ * be "lo-hi". Group 0. 0 or -EINVAL. */
 int	addr_listen(const char *s, struct board_listener *l);
 
 /* Parse "lo-hi" or one port, 1 to 65535. 0 or -EINVAL. */

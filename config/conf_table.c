@@ -168,7 +168,7 @@ static const struct opt worker_opts[] = {
 	{ "after", OPT_STRINGS, W(after),
 	  .help = "Names of groups that serve before these are started." },
 	{ "listen", OPT_STRINGS, W(listen),
-	  .help = "Where it accepts: \"address:port\", \"*:80\", \"*:80-89\"." },
+	  .help = "Where it accepts: \"address:port\", \"*:80-89\", \"udp:*:53\"." },
 	{ "count", OPT_INT, W(count), 1, 1, BOARD_SLOTS,
 	  .help = "Workers of this group, one slot each." },
 	{ "cpus", OPT_INTS, W(cpu_list), .min = 0, .max = 1023,

@@ -1,8 +1,12 @@
 /*
  * conf_worker: what must be right about worker entries, alone and together.
  */
+#include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../common/program.h"
 #include "conf_priv.h"
 
 static void
@@ -116,6 +120,13 @@ check_listen(struct reader *r, const config_setting_t *list, uint32_t i)
 			    "with ports 1 to 65535", w->listen.s[k]);
 			continue;
 		}
+		if (l.proto != IPPROTO_TCP && strcmp(w->service,
+		    PROGRAM_SERVICE) != 0) {
+			entry_fail(r, list, i, "listen", "\"%s\": service "
+			    "\"%s\" knows TCP only", w->listen.s[k],
+			    w->service);
+			continue;
+		}
 		if (l.addr.family != 0 && !is_served(r->c, w, &l.addr)) {
 			entry_fail(r, list, i, "listen", "\"%s\": not an "
 			    "address of the ports that it serves",
@@ -125,6 +136,26 @@ check_listen(struct reader *r, const config_setting_t *list, uint32_t i)
 		l.group = (uint8_t)i;
 		w->listeners[w->nlisteners++] = l;
 	}
+}
+
+/* A program must be there; the supervisor finds bare names beside itself. */
+static void
+check_program(struct reader *r, const config_setting_t *list, uint32_t i)
+{
+	const struct conf_worker *w = &r->c->workers[i];
+	const struct program_conf *pc = w->options;
+
+	if (strcmp(w->service, PROGRAM_SERVICE) != 0 || pc == NULL)
+		return;
+	if (pc->path[0] == '\0')
+		entry_fail(r, list, i, "program.path", "missing: allowed the "
+		    "absolute name of a program's file");
+	else if (pc->path[0] != '/' && strchr(pc->path, '/') != NULL)
+		entry_fail(r, list, i, "program.path", "\"%s\": allowed an "
+		    "absolute name, or one without a slash", pc->path);
+	else if (pc->path[0] == '/' && access(pc->path, X_OK) < 0)
+		entry_fail(r, list, i, "program.path", "\"%s\": %s",
+		    pc->path, strerror(errno));
 }
 
 /* A service may be made for fewer slots than a group can have. */
@@ -156,6 +187,7 @@ check_workers(struct reader *r, const config_setting_t *list)
 		check_after_names(r, list, i);
 		check_listen(r, list, i);
 		check_count(r, list, i);
+		check_program(r, list, i);
 		c->nslots += (uint32_t)c->workers[i].count;
 	}
 	check_after_cycles(r, list);

@@ -13,6 +13,7 @@
 
 #include "../common/bell.h"
 #include "../common/log.h"
+#include "../common/program.h"
 #include "../config/conf.h"
 
 #define LOOK_MS		2	/* how often an awaited fact is looked at */
@@ -269,24 +270,35 @@ take_named(struct io *io, uint32_t slot)
 	return err < 0 ? err : 0;
 }
 
-static int
-take_free(struct io *io, const char *service)
+/* Whether the process is what the group runs: a program, or a service. */
+static bool
+fits(const struct io *io, uint32_t group, const struct seat_args *a)
 {
+	return (strcmp(io->board->group[group].service, PROGRAM_SERVICE) ==
+	    0) == a->program;
+}
+
+static int
+take_free(struct io *io, const struct seat_args *a)
+{
+	const char *service = a->service;
 	struct board *b = io->board;
 	uint32_t i, g, seen = 0;
 
 	for (i = 0; i < b->head.nslots && i < BOARD_SLOTS; i++) {
 		g = b->slot[i].fixed.group;
 		if (g >= BOARD_GROUPS || (service != NULL &&
-		    strcmp(b->group[g].service, service) != 0))
+		    strcmp(b->group[g].service, service) != 0) ||
+		    !fits(io, g, a))
 			continue;
 		seen++;
 		if (take_slot(io, i) == 0)
 			return 0;
 	}
 	if (seen == 0)
-		log_error("no worker entry of this instance runs the service "
-		    "%s", service != NULL ? service : "of any name");
+		log_error("no worker entry of this instance runs %s%s",
+		    a->program ? "programs" : "the service ", a->program ? "" :
+		    service != NULL ? service : "of any name");
 	else
 		log_error("all %u slots%s%s are taken", seen,
 		    service != NULL ? " of service " : "",
@@ -360,7 +372,7 @@ seat_take(struct io *io, const struct seat_args *a,
 	if (a->slot != BOARD_NONE)
 		err = take_named(io, a->slot);
 	else
-		err = take_free(io, a->service);
+		err = take_free(io, a);
 	if (err < 0)
 		return err;
 	io->slot = &io->board->slot[io->me];
@@ -369,6 +381,11 @@ seat_take(struct io *io, const struct seat_args *a,
 	io->base = (uintptr_t)io->board->head.base;
 	if (io->group >= BOARD_GROUPS) {
 		log_error("slot %u has no group", io->me);
+		return -EINVAL;
+	}
+	if (!fits(io, io->group, a)) {
+		log_error("slot %u is for %s, not for this process", io->me,
+		    io->board->group[io->group].service);
 		return -EINVAL;
 	}
 	err = find_worker(io);

@@ -6,6 +6,7 @@
 #ifndef SECONDARY_SEAT_H
 #define SECONDARY_SEAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../common/board.h"
@@ -19,6 +20,7 @@ struct seat_args {
 	uint32_t slot;		/* BOARD_NONE: a free one */
 	int cpu;		/* -1: as configured */
 	int notify_fd;		/* eventfd to tell of changes; -1: none */
+	bool program;		/* we have a loop of our own: program.h */
 };
 
 /* What the process in the slot before us left; see shm.h on repair. */

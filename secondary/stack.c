@@ -59,6 +59,7 @@ stack_conf(struct io *io, struct net_conf *c, const uint8_t secret[NET_SECRET])
 
 	net_conf_default(c, (uint32_t)io->conf->memory.connections);
 	conf_arena_shape(io->conf, io->worker, &c->shape);
+	c->conn_opts = io->sockets;
 	memcpy(c->secret, secret, NET_SECRET);
 	if (getrandom(&c->seed, sizeof(c->seed), 0) !=
 	    (ssize_t)sizeof(c->seed))

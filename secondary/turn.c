@@ -121,6 +121,12 @@ turn(struct io *io)
 	return more;
 }
 
+bool
+turn_once(struct io *io)
+{
+	return turn(io);
+}
+
 void
 turn_run(struct io *io)
 {

@@ -11,6 +11,9 @@
 
 #include "io/io.h"
 
+/* One turn. Returns whether there was, or still is, something to do. */
+bool	turn_once(struct io *io);
+
 /* Turn until we are told to stop, or the service is done. */
 void	turn_run(struct io *io);
 

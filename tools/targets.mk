@@ -118,15 +118,22 @@ install: progs
 	install -d $(DESTDIR)$(prefix)/lib/systemd/system
 	sed -e 's|/usr/bin/|$(prefix)/bin/|' config/systemd/starfish@.service \
 	    > $(DESTDIR)$(prefix)/lib/systemd/system/starfish@.service
-	sed -e 's|@prefix@|$(prefix)|; s|@version@|$(VERSION)|' \
-	    tools/starfish.pc.in \
-	    > $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc
+	for p in starfish starfish-net; do \
+	    sed -e 's|@prefix@|$(prefix)|; s|@version@|$(VERSION)|' \
+	    -e 's|@libs@|$(DPDK_LIBS) $(LIBS)|' tools/$$p.pc.in \
+	    > $(DESTDIR)$(prefix)/lib/pkgconfig/$$p.pc || exit 1; done
+	install -m 644 secondary/starfish.h \
+	    $(DESTDIR)$(prefix)/include/starfish/
+	install -d $(DESTDIR)$(prefix)/share/doc/starfish/examples
+	install -m 644 secondary/examples/*.c \
+	    $(DESTDIR)$(prefix)/share/doc/starfish/examples/
 
 uninstall:
 	rm -f $(BINS:$(BUILD)/bin/%=$(DESTDIR)$(prefix)/bin/%) \
 	    $(DESTDIR)$(prefix)/lib/libstarfish-net.a \
 	    $(DESTDIR)$(prefix)/lib/libstarfish.a \
 	    $(DESTDIR)$(prefix)/lib/pkgconfig/starfish.pc \
+	    $(DESTDIR)$(prefix)/lib/pkgconfig/starfish-net.pc \
 	    $(DESTDIR)$(prefix)/lib/systemd/system/starfish@.service
 	rm -rf $(DESTDIR)$(prefix)/include/starfish \
 	    $(DESTDIR)$(prefix)/share/starfish \

@@ -66,6 +66,7 @@ struct io {
 	struct rte_mempool *mp;
 	uintptr_t base;
 	uint32_t me, group, cpu;
+	bool sockets;		/* connections are sockets' (loop/sock.h) */
 	bool pool_open;		/* the mempool may be used */
 	bool crowded;		/* another worker spins on our cpu */
 	bool dozes;		/* a lane has no descriptor to sleep on */

@@ -66,6 +66,12 @@ socks_refused(const struct socks *s)
 	return s->refused;
 }
 
+bool
+sock_is(const struct socks *s, int h)
+{
+	return sock_get(s, h) != NULL;
+}
+
 uint32_t
 sock_index(int h)
 {

@@ -31,6 +31,8 @@
 #include "../net/net.h"
 
 #define SOCKS_MAX	((1u << 20) - 2)
+#define SOCK_STATE	((uint32_t)sizeof(struct conn_opts) + 8) /* bytes of
+				   state in each connection */
 
 struct socks;
 
@@ -57,11 +59,17 @@ int	socks_init(struct socks *s, const struct socks_conf *c, struct net *n);
  * that died. */
 void	socks_adopt(struct socks *s);
 
+/* Close all sockets and sets, as the end of a process does. */
+void	socks_close(struct socks *s);
+
 /* net_env.event; arg is the struct socks. */
 void	socks_event(void *arg, struct conn *c, uint32_t events);
 
 /* Connections refused because no place was free, since socks_init(). */
 uint64_t socks_refused(const struct socks *s);
+
+/* Whether h names a socket or set that is not closed. */
+bool	sock_is(const struct socks *s, int h);
 
 /* The place of a handle: 0 to conf.socks - 1. */
 uint32_t sock_index(int h);

@@ -93,6 +93,16 @@ socks_adopt(struct socks *s)
 	}
 }
 
+void
+socks_close(struct socks *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->conf.socks; i++)
+		if (s->sock[i].kind != SK_FREE)
+			sock_end(s, &s->sock[i], false);
+}
+
 int
 sock_close(struct socks *s, int h)
 {

@@ -86,6 +86,8 @@ struct sock_state {
 	uint32_t pad;
 };
 
+_Static_assert(sizeof(struct sock_state) == SOCK_STATE, "as sock.h says");
+
 static inline int
 sock_handle(const struct socks *s, const struct sock *k)
 {

@@ -131,6 +131,10 @@ static const struct wrong wrongs[] = {
 	  { "t.conf:2: ports[0].queues = 9: allowed 0 to 4" } },
 	{ NAME "ports = ( " TAP "mtu = 40; } );" WORKERS,
 	  { "ports[0].mtu = 40: allowed 576 to 9600 bytes" } },
+	{ NAME PORTS "workers = ( { name = \"s\"; service = \"shop\"; "
+	  "listen = [ \"udp:*:9\" ]; } );",
+	  { "\"udp:*:9\": service \"shop\" knows TCP only"
+	    } },
 	{ NAME PORTS "workers = ( { name = \"s\"; service = \"stall\"; "
 	  "count = 2; } );",
 	  { "workers[0].count = 2: service \"stall\" runs in 1 slot of a group"

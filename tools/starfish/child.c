@@ -49,7 +49,8 @@ raise_nofile(void)
 
 /* In the new process: become the program, or end with status 127. */
 static void
-become(const char *path, char *const argv[], const char *log, int notify_fd)
+become(const char *path, char *const argv[], char *const env[],
+    const char *log, int notify_fd)
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -72,6 +73,8 @@ become(const char *path, char *const argv[], const char *log, int notify_fd)
 	fcntl(notify_fd, F_SETFD, 0);
 	/* it would move DPDK's files away from where they are looked for */
 	unsetenv("RUNTIME_DIRECTORY");
+	for (i = 0; env != NULL && env[i] != NULL; i++)
+		putenv(env[i]);
 	raise_nofile();
 	execv(path, argv);
 	dprintf(2, "%s: %s\n", path, strerror(errno));
@@ -82,11 +85,21 @@ int
 child_spawn(struct child *c, char *const argv[], const char *log,
     int notify_fd)
 {
+	return child_spawn_env(c, argv, NULL, log, notify_fd);
+}
+
+int
+child_spawn_env(struct child *c, char *const argv[], char *const env[],
+    const char *log, int notify_fd)
+{
 	char path[PATH_MAX];
 	pid_t pid;
-	int err;
+	int err = 0;
 
-	err = beside(argv[0], path, sizeof(path));
+	if (argv[0][0] == '/')
+		snprintf(path, sizeof(path), "%s", argv[0]);
+	else
+		err = beside(argv[0], path, sizeof(path));
 	if (err < 0)
 		return err;
 	fflush(NULL);
@@ -94,7 +107,7 @@ child_spawn(struct child *c, char *const argv[], const char *log,
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		become(path, argv, log, notify_fd);
+		become(path, argv, env, log, notify_fd);
 	c->pid = pid;
 	c->pidfd = pidfd_open(pid, 0);
 	if (c->pidfd >= 0)

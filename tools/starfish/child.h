@@ -29,6 +29,11 @@ struct child_end {
 int	child_spawn(struct child *c, char *const argv[], const char *log,
 	    int notify_fd);
 
+/* The same for a program that may lie anywhere (argv[0] absolute), with these
+ * "NAME=value" in its environment. */
+int	child_spawn_env(struct child *c, char *const argv[],
+	    char *const env[], const char *log, int notify_fd);
+
 /*
  * Fetch the end of a process: 0; its pidfd is closed and -1, its pid stays
  * for the record. -EAGAIN it lives. Of one that is not our child only the

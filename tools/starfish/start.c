@@ -161,7 +161,8 @@ is_attaching(const struct super *s)
 }
 
 static void
-spawn(struct super *s, struct slot *sl, uint32_t cpu)
+spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
+    uint32_t cpu)
 {
 	char conf[BOARD_PATH + 8], fd[16], num[16], log[BOARD_PATH + 32];
 	char *argv[] = { "starfish-worker", "-c", conf, "--slot", num,
@@ -174,7 +175,8 @@ spawn(struct super *s, struct slot *sl, uint32_t cpu)
 	snprintf(num, sizeof(num), "%u", sl->number);
 	super_log(s, sl->number, log, sizeof(log));
 	sl->epoch = atomic_load(&s->board->slot[sl->number].worker.epoch);
-	err = child_spawn(&sl->child, argv, log, s->notify_fd);
+	err = program_is(w) ? program_spawn(s, sl, w, log) :
+	    child_spawn(&sl->child, argv, log, s->notify_fd);
 	if (err < 0) {
 		super_say(s, "slot %u: cannot start a worker: %s", sl->number,
 		    strerror(-err));
@@ -208,7 +210,8 @@ start_workers(struct super *s)
 		    sl->finished || s->phase != SUPER_WORKERS ||
 		    !may_start(s, &s->conf.workers[group])))
 			continue;
-		spawn(s, sl, (uint32_t)s->conf.workers[group].cpus[index]);
+		spawn(s, sl, &s->conf.workers[group],
+		    (uint32_t)s->conf.workers[group].cpus[index]);
 		return;
 	}
 }

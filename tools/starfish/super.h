@@ -7,6 +7,7 @@
 #define STARFISH_SUPER_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../../common/board.h"
@@ -123,6 +124,14 @@ int	start_complete(const struct super *s);
 /* Name of a slot for people: "slot 0 (web, http)". */
 void	start_slot_name(const struct super *s, uint32_t slot, char *buf,
 	    size_t len);
+
+/* ---- program.c ---- */
+
+/* Whether a worker entry runs a program of its own, and starting it in a
+ * slot. 0 or -errno. */
+bool	program_is(const struct conf_worker *w);
+int	program_spawn(struct super *s, struct slot *sl,
+	    const struct conf_worker *w, const char *log);
 
 /* ---- adopt.c ---- */
 
