@@ -59,11 +59,14 @@ enum tcp_state {
 #define TF_SMALL	0x00080000u	/* the last segment sent was short:
 					   Nagle waits for its ACK */
 #define TF_TLP		0x00100000u	/* one loss probe was sent */
+#define TF_MORE		0x00200000u	/* the last write said that more is to
+					   come at once */
 #define TF_ECN		0x00400000u	/* agreed */
 #define TF_ECE		0x00800000u	/* echo congestion until CWR comes */
 #define TF_CWR		0x01000000u	/* say CWR in the next new segment */
 #define TF_REUSED	0x02000000u	/* opened over a TIME_WAIT entry */
 #define TF_RETXMT_SYN	0x04000000u	/* SYN or SYN-ACK was sent again */
+#define TF_PUSH		0x08000000u	/* what is queued goes, corked or not */
 #define TF_HELD		0x80000000u	/* over, but the service still reads
 					   what is unread: conn_hold() */
 
@@ -173,6 +176,15 @@ enum tcp_phase {
 	TP_OPEN,
 	TP_RECOVERY,		/* by RACK or duplicate ACKs */
 	TP_LOSS,		/* after a timeout */
+	TP_CWR,			/* the rate falls because of ECN alone */
+};
+
+/* ext.frto: is the timeout spurious? RFC 5682 */
+enum tcp_frto {
+	FR_OFF,
+	FR_FIRST,		/* the timeout's retransmission is on its way */
+	FR_NEW,			/* (2b): two new segments are to be sent */
+	FR_WAIT,		/* they are sent: the next ACK decides */
 };
 
 /*
@@ -208,12 +220,11 @@ struct tcp_ext {
 	uint32_t tlp_end;	/* with TF_TLP: snd_nxt after it was sent */
 	uint8_t reo_mult;	/* quarters of min_rtt */
 	uint8_t reo_persist;	/* recoveries until reo_mult is 1 again */
-	uint8_t reordering;	/* it was seen */
+	uint8_t reordering;	/* the farthest seen, segments; 0: none */
 	uint8_t phase;		/* enum tcp_phase */
 	uint8_t dupacks;
 	uint8_t cc;		/* enum net_cc, see net.h */
-	uint8_t frto;		/* RFC 5682: 1 after a timeout, until the
-				   first ACK decides */
+	uint8_t frto;		/* enum tcp_frto */
 	uint8_t tlp_retx;	/* the probe was sent before already */
 	/* congestion control's own: CUBIC, RFC 9438 */
 	uint32_t w_max;		/* bytes */
@@ -224,7 +235,19 @@ struct tcp_ext {
 	uint32_t acked;		/* bytes not yet turned into growth */
 	uint8_t epoch;		/* epoch_ms counts */
 	uint8_t undo_sent;	/* undo_ts counts */
-	uint8_t pad2[2];
+	/* how far the window was used: RFC 7661, as Linux measures it */
+	uint8_t full;		/* in this round it was what limited us */
+	uint8_t hs_samples;	/* HyStart++: round trips of this round */
+	uint32_t max_out;	/* bytes, most in flight in this round */
+	uint32_t max_end;	/* the round is over when this is acked */
+	/* HyStart++, RFC 9406; counts while ssthresh is not known */
+	uint32_t hs_end;	/* windowEnd */
+	uint32_t hs_last, hs_min; /* least round trip of the last round and of
+				   this one, µs; UINT32_MAX: none */
+	uint32_t hs_base;	/* of the one that ended slow start */
+	uint8_t hs_css;		/* rounds of conservative slow start that are
+				   left; 0: slow start */
+	uint8_t pad2[3];
 	struct tcp_seg own[TCP_EXT_SEGS];
 };
 

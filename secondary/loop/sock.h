@@ -122,8 +122,9 @@ int64_t	sock_recv(struct socks *s, int h, const struct iovec *iov,
 
 /*
  * Queue copies of cnt pieces; returns the bytes taken, perhaps fewer than
- * asked. flags: MSG_DONTWAIT and MSG_NOSIGNAL (always so). -EAGAIN, -EPIPE
- * (no signal), -ENOTCONN, -EMSGSIZE (datagram), -EOPNOTSUPP another flag.
+ * asked. flags: MSG_DONTWAIT and MSG_NOSIGNAL (always so), MSG_MORE (stream:
+ * conn_more()). -EAGAIN, -EPIPE (no signal), -ENOTCONN, -EMSGSIZE (datagram),
+ * -EOPNOTSUPP another flag.
  */
 int64_t	sock_send(struct socks *s, int h, const struct iovec *iov,
 	    uint32_t cnt, int flags);

@@ -164,7 +164,7 @@ sender(struct socks *s, struct sock *k, int *err)
 
 static int64_t
 stream_send(struct socks *s, struct sock *k, const struct iovec *iov,
-    uint32_t cnt)
+    uint32_t cnt, bool more)
 {
 	uint32_t i, want, got;
 	int64_t sent = 0;
@@ -175,6 +175,7 @@ stream_send(struct socks *s, struct sock *k, const struct iovec *iov,
 	c = sender(s, k, &err);
 	if (c == NULL)
 		return err;
+	conn_more(c, more);
 	for (i = 0; i < cnt && !cut; i++) {
 		want = iov[i].iov_len < UINT32_MAX ?
 		    (uint32_t)iov[i].iov_len : UINT32_MAX;
@@ -196,11 +197,12 @@ sock_sendto(struct socks *s, int h, const struct iovec *iov, uint32_t cnt,
 
 	if (k == NULL)
 		return -EBADF;
-	if ((flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) != 0)
+	if ((flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE)) != 0 ||
+	    (k->kind == SK_DGRAM && (flags & MSG_MORE) != 0))
 		return -EOPNOTSUPP;
 	if (k->kind == SK_DGRAM)
 		return dgram_send(s, k, iov, cnt, to);
-	return stream_send(s, k, iov, cnt);
+	return stream_send(s, k, iov, cnt, (flags & MSG_MORE) != 0);
 }
 
 int64_t

@@ -161,8 +161,10 @@ set_live(struct socks *s, struct sock *k, enum sopt o, bool on)
 		return;
 	if (o == O_CORK)
 		conn_cork(s->n, c, on);
-	else
+	else if (o == O_QUICK)
 		conn_quickack(s->n, c, on);
+	else if (on)
+		conn_push(s->n, c);	/* TCP_NODELAY, as in Linux */
 	conn_leave(s->n, c);
 }
 
@@ -202,7 +204,9 @@ set_int(struct socks *s, struct sock *k, enum sopt o, int v)
 		break;
 	case O_NODELAY:
 		p->nodelay = v != 0 ? CONN_ON : CONN_OFF;
-		break;
+		apply(s, k);
+		set_live(s, k, o, v != 0);
+		return 0;
 	case O_MAXSEG:
 		if (v != 0 && (v < (int)MSS_MIN || v > 65495))
 			return -EINVAL;

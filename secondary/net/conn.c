@@ -274,6 +274,24 @@ conn_cork(struct net *n, struct conn *c, bool on)
 		tcp_want_output(n, c);
 }
 
+void
+conn_more(struct conn *c, bool more)
+{
+	if (more)
+		c->flags |= TF_MORE;
+	else
+		c->flags &= ~TF_MORE;
+}
+
+void
+conn_push(struct net *n, struct conn *c)
+{
+	if (!tcp_synced(c) || tcp_unsent(c) == 0)
+		return;
+	c->flags = (c->flags & ~TF_MORE) | TF_PUSH;
+	tcp_want_output(n, c);
+}
+
 uint64_t
 conn_now(const struct net *n)
 {

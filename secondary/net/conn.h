@@ -118,9 +118,16 @@ void	conn_abort(struct net *n, struct conn *c);
 int	conn_error(const struct conn *c);
 
 /* TCP_NODELAY, TCP_CORK. A cork holds nothing back while conn_want_room()
- * waits. */
+ * waits, nor longer than one RTO. */
 void	conn_nodelay(struct conn *c, bool on);
 void	conn_cork(struct net *n, struct conn *c, bool on);
+
+/* MSG_MORE: before a write, more is to follow it at once: a short segment
+ * waits for the next write without it, an ACK, or one RTO. */
+void	conn_more(struct conn *c, bool more);
+
+/* Send what is queued, corked or not; what is queued later is not meant. */
+void	conn_push(struct net *n, struct conn *c);
 
 /* Time of this turn, µs. */
 uint64_t conn_now(const struct net *n);

@@ -126,6 +126,7 @@ conn_metrics(const struct net *n, const struct conn *c,
 	if (x != NULL) {
 		m->phase = x->phase;
 		m->reordered = x->reordering != 0;
+		m->reordering = max_u32(x->reordering, DUPTHRESH);
 		m->min_rtt_us = x->min_rtt != UINT32_MAX ? x->min_rtt : 0;
 		m->total_retrans = x->retrans;
 	}

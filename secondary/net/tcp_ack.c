@@ -97,14 +97,14 @@ void
 tcp_ack_inline(struct net *n, struct conn *c, uint32_t ack, uint32_t seq,
     uint16_t wnd)
 {
-	uint32_t flight = tcp_flight(c), len = ack - c->snd_una;
+	uint32_t len = ack - c->snd_una;
 
 	if (len != 0) {
 		/* RFC 6298 §3: all of it was sent once, at snd_time */
 		if (ack == c->snd_nxt)
 			tcp_rtt_sample(n, c, (uint32_t)n->now - c->snd_time);
 		advance(n, c, ack);
-		tcp_cc_ack(n, c, len, flight);
+		tcp_cc_ack(n, c, len, 0);
 		tcp_timer_restart(n, c);
 		tcp_room(n, c);
 	}
@@ -112,8 +112,10 @@ tcp_ack_inline(struct net *n, struct conn *c, uint32_t ack, uint32_t seq,
 	c->snd_wnd = (uint32_t)wnd << snd_scale(c);
 	if (wnd > c->max_wnd)
 		c->max_wnd = wnd;
-	if (tcp_unsent(c) != 0)
+	if (tcp_unsent(c) != 0) {
+		c->flags &= ~TF_MORE;
 		tcp_want_output(n, c);
+	}
 }
 
 /* RFC 5961 §5.2 and RFC 9293 §3.10.7.4: is the ACK's number believable? */
@@ -186,24 +188,40 @@ fin_acked(const struct conn *c)
 	return (c->flags & TF_FIN_SENT) != 0 && c->snd_una == c->snd_nxt;
 }
 
+/* It was overtaken by a later one: its SACK blocks may still be news, but it
+ * may not move the window. */
+static void
+old_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s)
+{
+	struct tcp_acked r = { 0 };
+
+	if (s->nsack == 0 || (c->flags & TF_SACK) == 0 || c->ext == ARENA_NONE)
+		return;
+	net_count(n, CNT_tcp_sack_in, 1);
+	tcp_sack_in(n, c, s, &r);
+	tcp_loss_ack(n, c, &r, s);
+	tcp_timer_ensure(n, c);
+	tcp_want_output(n, c);
+}
+
 bool
 tcp_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 {
-	struct tcp_acked r = { .flight = tcp_flight(c) };
+	struct tcp_acked r = { 0 };
 	bool more;
 
 	if (!ack_plausible(n, c, s))
 		return false;
 	if (seq_lt(s->ack, c->snd_una)) {
-		/* an old ACK; its SACK blocks may still be news, but it
-		 * may not move the window */
+		old_ack(n, c, s);
 		return true;
 	}
+	c->flags &= ~TF_MORE;
 	r.dup = is_duplicate(c, s);
 	r.ece = (s->flags & TH_ECE) != 0 && (c->flags & TF_ECN) != 0;
 	if (s->nsack != 0 && (c->flags & TF_SACK) != 0) {
 		net_count(n, CNT_tcp_sack_in, 1);
-		if (c->ext == ARENA_NONE && r.flight != 0)
+		if (c->ext == ARENA_NONE && tcp_flight(c) != 0)
 			(void)tcp_ext_get(n, c);
 		tcp_sack_in(n, c, s, &r);
 	}

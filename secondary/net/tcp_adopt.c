@@ -180,6 +180,7 @@ resume(struct net *n, struct conn *c)
 			c->flags |= TF_LOST;
 		} else {
 			seg_first(n, c, &it);
+			x->frto = FR_OFF;
 			x->sacked = (c->flags & TF_SACK) != 0 ? x->sacked : 0;
 			tcp_mark_lost(c, x, &it);
 		}

@@ -31,35 +31,122 @@ tcp_cc_initial(const struct net *n, const struct conn *c)
 	return max_u32(w, c->mss);
 }
 
-void
-tcp_cc_ack(struct net *n, struct conn *c, uint32_t acked, uint32_t flight)
-{
-	struct tcp_ext *x = tcp_ext(n, c);
-	uint32_t ssthresh = x != NULL ? x->ssthresh : UINT32_MAX;
+/* ---- slow start: HyStart++, RFC 9406 §4.2 ---- */
 
-	if (acked == 0 || c->cwnd >= CWND_MAX)
+#define HS_SAMPLES	8u	/* N_RTT_SAMPLE */
+#define HS_MIN_US	4000u	/* MIN_RTT_THRESH */
+#define HS_MAX_US	16000u	/* MAX_RTT_THRESH */
+#define HS_SLOWER	4u	/* CSS_GROWTH_DIVISOR */
+#define HS_ROUNDS	5u	/* CSS_ROUNDS */
+
+/* A round begins: what was sent until now ends it. */
+static void
+hystart_round(struct conn *c, struct tcp_ext *x)
+{
+	x->hs_end = c->snd_nxt;
+	x->hs_last = x->hs_min;
+	x->hs_min = UINT32_MAX;
+	x->hs_samples = 0;
+	if (x->hs_css > 0 && --x->hs_css == 0)
+		x->ssthresh = c->cwnd;	/* it was congestion: avoid it */
+}
+
+/* One sample: a round trip that has grown since the last round means that a
+ * queue builds up. */
+static void
+hystart_sample(struct tcp_ext *x, uint32_t rtt_us)
+{
+	uint32_t more;
+
+	x->hs_min = min_u32(x->hs_min, rtt_us);
+	if (x->hs_samples < HS_SAMPLES && ++x->hs_samples < HS_SAMPLES)
 		return;
-	/* RFC 7661, RFC 9438 §4.2: a window that was not used says nothing
-	 * about the path, so it does not grow */
-	if (c->cwnd < ssthresh) {
-		if (flight >= c->cwnd - c->cwnd / 2)
-			c->cwnd = min_u32(c->cwnd + acked, ssthresh);
-	} else if (flight + 2u * c->mss > c->cwnd) {
-		tcp_cc(x)->avoid(n, c, x, acked);
+	if (x->hs_css > 0) {
+		if (x->hs_min < x->hs_base)
+			x->hs_css = 0;	/* it was jitter: go on */
+	} else if (x->hs_last != UINT32_MAX) {
+		more = max_u32(min_u32(x->hs_last / 8, HS_MAX_US), HS_MIN_US);
+		if (x->hs_min >= x->hs_last + more) {
+			x->hs_base = x->hs_min;
+			x->hs_css = HS_ROUNDS;
+		}
 	}
 }
 
+/* Slow start: no limit L per ACK, as in Linux; the burst is bounded by what a
+ * turn may send. */
+static void
+slow_start(struct conn *c, struct tcp_ext *x, uint32_t acked, uint32_t rtt_us)
+{
+	if (x != NULL && x->ssthresh == UINT32_MAX) {
+		if (seq_leq(x->hs_end, c->snd_una))
+			hystart_round(c, x);
+		if (rtt_us != 0)
+			hystart_sample(x, rtt_us);
+		if (x->hs_css > 0)
+			acked /= HS_SLOWER;
+	}
+	c->cwnd = min_u32(c->cwnd + acked,
+	    x != NULL ? max_u32(x->ssthresh, c->cwnd) : UINT32_MAX);
+}
+
+void
+tcp_cc_sent(struct conn *c, struct tcp_ext *x)
+{
+	uint32_t flight = tcp_flight(c);
+	bool full = tcp_pipe(c, x) + c->mss > c->cwnd;
+
+	if (seq_leq(x->max_end, c->snd_una) || full ||
+	    (!x->full && flight > x->max_out)) {
+		x->full = full;
+		x->max_out = flight;
+		x->max_end = c->snd_nxt;
+	}
+}
+
+/* RFC 7661, RFC 9438 §4.2: a window that was not used says nothing about the
+ * path. In slow start using half of it will do, as in Linux: it doubles. */
+static bool
+used(const struct conn *c, const struct tcp_ext *x)
+{
+	if (x == NULL)
+		return c->cwnd < 2u * c->mss;	/* one segment was out */
+	return x->full || (c->cwnd < x->ssthresh && c->cwnd < 2 * x->max_out);
+}
+
+void
+tcp_cc_ack(struct net *n, struct conn *c, uint32_t acked, uint32_t rtt_us)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+
+	if (acked == 0 || c->cwnd >= CWND_MAX || !used(c, x))
+		return;
+	if (x == NULL || c->cwnd < x->ssthresh)
+		slow_start(c, x, acked, rtt_us);
+	else
+		tcp_cc(x)->avoid(n, c, x, acked);
+}
+
+/* RFC 2861, as Linux does it: half of the window is forgotten for each RTO
+ * of silence, down to the initial one (RFC 5681 §4.1). */
 void
 tcp_cc_idle(struct net *n, struct conn *c)
 {
-	uint32_t pause = (uint32_t)n->now - c->snd_time;
+	uint32_t pause = (uint32_t)n->now - c->snd_time, rto, least;
 	struct tcp_ext *x;
 
-	if (!n->conf.restart_idle || pause < n->conf.rto_min_us ||
-	    pause < tcp_rto_us(n, c))
+	if (!n->conf.restart_idle || pause < n->conf.rto_min_us)
 		return;
-	c->cwnd = min_u32(c->cwnd, tcp_cc_initial(n, c));
+	rto = tcp_rto_us(n, c);
+	if (pause < rto)
+		return;
+	least = min_u32(c->cwnd, tcp_cc_initial(n, c));
 	x = tcp_ext(n, c);
+	if (x != NULL && x->ssthresh != UINT32_MAX)
+		x->ssthresh = max_u32(x->ssthresh, c->cwnd - c->cwnd / 4);
+	for (; pause >= rto && c->cwnd > least; pause -= rto)
+		c->cwnd /= 2;
+	c->cwnd = max_u32(c->cwnd, least);
 	if (x != NULL)
 		tcp_cc(x)->restart(c, x);
 }

@@ -280,8 +280,18 @@ static void
 ack_input(struct net *n, const struct tuple *t, uint32_t hash,
     struct tcp_seg_in *s, struct pkt *p)
 {
-	struct conn *c = tcp_cookie_open(n, t, hash, s);
+	struct conn *c;
 
+	if (n->conn_free == ARENA_NONE) {
+		/* The peer may hold a cookie of ours and believe that it is
+		 * connected: it sends again and finds a record then. What it
+		 * sends behind the first segment proves nothing, so nobody is
+		 * refused meanwhile. */
+		net_count(n, CNT_drop_no_conn, 1);
+		frame_put(n, p);
+		return;
+	}
+	c = tcp_cookie_open(n, t, hash, s);
 	if (c == NULL) {
 		net_count(n, CNT_drop_tcp_ack, 1);
 		tcp_refuse(n, t, s);

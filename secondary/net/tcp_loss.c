@@ -15,6 +15,17 @@ sent_after(uint32_t t1, uint32_t e1, uint32_t t2, uint32_t e2)
 	return t1 == t2 ? seq_lt(e2, e1) : (int32_t)(t1 - t2) > 0;
 }
 
+/* A segment came after one that was sent dist bytes behind it. */
+static void
+note_reordering(const struct conn *c, struct tcp_ext *x, uint32_t dist)
+{
+	uint32_t segs = (dist + c->mss - 1u) / c->mss;
+
+	segs = max_u32(min_u32(segs, UINT8_MAX), DUPTHRESH);
+	if (x->reordering < segs)
+		x->reordering = (uint8_t)segs;
+}
+
 /*
  * The segment under the cursor is known to have arrived, for the first time.
  * RFC 8985 §6.2, steps 1 to 3; and the samples of the round trip.
@@ -34,13 +45,15 @@ tcp_delivered(struct net *n, struct conn *c, const struct seg_it *it,
 		    c->srtt >> 4))
 			return;
 	} else {
-		r->orig = true;
+		/* RFC 5682: what was sent after the timeout proves nothing */
+		if (seq_leq(it->s->end, x->recover))
+			r->orig = true;
 		if (r->rtt_us == 0)
 			r->rtt_us = rtt;
 		r->late_us = rtt;
 		x->min_rtt = min_u32(x->min_rtt, rtt);
 		if (seq_lt(it->s->end, x->fack))
-			x->reordering = 1;
+			note_reordering(c, x, x->fack - it->start);
 	}
 	if (seq_lt(x->fack, it->s->end))
 		x->fack = it->s->end;
@@ -64,14 +77,30 @@ tcp_mark_lost(struct conn *c, struct tcp_ext *x, struct seg_it *it)
 		x->sacked = min_u32(x->sacked, tcp_flight(c) - x->lost);
 }
 
+/* Whether three segments were reported, short ones too. */
+static bool
+three_sacked(const struct net *n, const struct conn *c,
+    const struct tcp_ext *x)
+{
+	struct seg_it it;
+	uint32_t k = 0;
+
+	if (x->sacked == 0 || x->sacked >= DUPTHRESH * c->mss)
+		return x->sacked != 0;
+	for (seg_first(n, c, &it); it.s != NULL && k < DUPTHRESH;
+	    seg_next(n, c, &it))
+		if ((it.s->flags & SEG_SACKED) != 0)
+			k += (it.s->end - it.start + c->mss - 1u) / c->mss;
+	return k >= DUPTHRESH;
+}
+
 /* RFC 8985 §6.2 step 4: how long a segment may be late. */
 static uint32_t
-reo_wnd(const struct conn *c, const struct tcp_ext *x)
+reo_wnd(const struct net *n, const struct conn *c, const struct tcp_ext *x)
 {
 	uint32_t w;
 
-	if (x->reordering == 0 && (x->phase != TP_OPEN ||
-	    x->sacked >= DUPTHRESH * c->mss))
+	if (x->reordering == 0 && (tcp_repairing(x) || three_sacked(n, c, x)))
 		return 0;
 	w = x->min_rtt != UINT32_MAX ? x->min_rtt : c->srtt >> 3;
 	w = w / 4 * x->reo_mult;
@@ -81,7 +110,7 @@ reo_wnd(const struct conn *c, const struct tcp_ext *x)
 bool
 tcp_rack(struct net *n, struct conn *c, struct tcp_ext *x)
 {
-	uint32_t wnd = reo_wnd(c, x), wait = 0;
+	uint32_t wnd = reo_wnd(n, c, x), wait = 0;
 	struct seg_it it;
 	bool lost = false;
 	int32_t left;
@@ -156,41 +185,29 @@ newreno(struct net *n, struct conn *c, struct tcp_ext *x,
 	tcp_reno_dup(c, x);
 	r->delivered = c->mss;
 	/* RFC 6582 §3.2 step 1: not for what a timeout covered already */
-	return x->phase == TP_OPEN && x->dupacks == DUPTHRESH &&
+	return !tcp_repairing(x) && x->dupacks == DUPTHRESH &&
 	    seq_leq(x->recover, c->snd_una) && lose_first(n, c, x);
 }
 
-/* RFC 8985 §7.4: was the probe the repair of a loss? */
+/* RFC 8985 §7.4.2: was the probe the repair of a loss? */
 static void
 tlp_end(struct net *n, struct conn *c, struct tcp_ext *x,
-    const struct tcp_acked *r)
+    const struct tcp_acked *r, const struct tcp_seg_in *s)
 {
-	if ((c->flags & TF_TLP) == 0)
+	if ((c->flags & TF_TLP) == 0 || seq_lt(c->snd_una, x->tlp_end))
 		return;
-	if (r->dsack) {
+	if (x->tlp_retx == 0 || r->dsack) {
+		c->flags &= ~TF_TLP;	/* both came, or it was new */
+	} else if (seq_lt(x->tlp_end, c->snd_una)) {
+		/* nobody said that it came twice: it was lost once */
 		c->flags &= ~TF_TLP;
-		return;
+		if (x->phase != TP_OPEN)
+			return;
+		x->ssthresh = tcp_cc(x)->ssthresh(n, c, x);
+		c->cwnd = min_u32(c->cwnd, x->ssthresh);
+	} else if (r->acked == 0 && s->len == 0 && s->nsack == 0) {
+		c->flags &= ~TF_TLP;	/* the second one's ACK */
 	}
-	if (seq_lt(c->snd_una, x->tlp_end))
-		return;
-	c->flags &= ~TF_TLP;
-	if (x->tlp_retx == 0 || x->phase != TP_OPEN || r->acked == 0)
-		return;
-	/* it was lost once: the network was congested */
-	x->ssthresh = tcp_cc(x)->ssthresh(n, c, x);
-	c->cwnd = min_u32(c->cwnd, x->ssthresh);
-}
-
-/* RFC 3168 §6.1.2: congestion experienced counts as a loss, once per window. */
-static void
-ecn_echo(struct net *n, struct conn *c, struct tcp_ext *x)
-{
-	if (x->phase != TP_OPEN || seq_lt(c->snd_una, x->recover))
-		return;
-	x->ssthresh = tcp_cc(x)->ssthresh(n, c, x);
-	c->cwnd = min_u32(c->cwnd, x->ssthresh);
-	x->recover = c->snd_nxt;
-	c->flags |= TF_CWR;
 }
 
 void
@@ -198,27 +215,28 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
     const struct tcp_seg_in *s)
 {
 	struct tcp_ext *x = tcp_ext(n, c);
-	bool lost;
 
 	if (x == NULL && (r->ece || (r->dup && (c->flags & TF_SACK) == 0)))
 		x = tcp_ext_get(n, c);
 	if (x == NULL) {
-		tcp_cc_ack(n, c, r->acked, r->flight);
+		tcp_cc_ack(n, c, r->acked, 0);
 		return;
 	}
 	/* what is behind stays just behind: numbers wrap */
 	if (x->phase == TP_OPEN && seq_lt(x->recover, c->snd_una))
 		x->recover = c->snd_una;
-	tlp_end(n, c, x, r);
-	lost = (c->flags & TF_SACK) != 0 ? x->nseg != 0 &&
+	tlp_end(n, c, x, r, s);
+	r->lost = (c->flags & TF_SACK) != 0 ? x->nseg != 0 &&
 	    (r->delivered != 0 || c->timer == TT_REO) && tcp_rack(n, c, x) :
 	    newreno(n, c, x, r);
-	if (r->ece)
-		ecn_echo(n, c, x);
-	if (x->phase == TP_OPEN && lost)
+	/* RFC 3168 §6.1.2: congestion experienced counts as a loss, once per
+	 * window */
+	if (r->ece && x->phase == TP_OPEN && seq_leq(x->recover, c->snd_una))
+		tcp_recovery_enter(n, c, x, TP_CWR);
+	if (r->lost && !tcp_repairing(x))
 		tcp_recovery_enter(n, c, x, TP_RECOVERY);
 	if (x->phase != TP_OPEN)
 		tcp_recovery_ack(n, c, x, r, s);
 	else
-		tcp_cc_ack(n, c, r->acked, r->flight);
+		tcp_cc_ack(n, c, r->acked, r->late_us);
 }

@@ -117,13 +117,14 @@ resend_lost(struct net *n, struct conn *c, struct tcp_ext *x,
 
 /* ---- what is new ---- */
 
-/* Held back until there is a full segment, or the cork is taken off. Not
- * while the service waits for room or chunks: what is held may be all that
- * could make some. */
+/* Held back until there is a full segment, the cork is taken off, or for one
+ * RTO (as in Linux; see tcp_timer_ensure()). Not while the service waits for
+ * room or chunks: what is held may be all that could make some. */
 static bool
 corked(const struct conn *c)
 {
-	return (c->flags & (TF_CORK | TF_WANT | TF_NOCHUNK)) == TF_CORK;
+	return (c->flags & (TF_CORK | TF_MORE)) != 0 &&
+	    (c->flags & (TF_WANT | TF_NOCHUNK | TF_PUSH)) == 0;
 }
 
 /*
@@ -312,23 +313,56 @@ probe(struct net *n, struct conn *c, struct budget *b)
 	}
 }
 
+/* RFC 5682 (2b): new data first; what it meets decides about the rest. True:
+ * nothing else is to be sent until then. */
+static bool
+forward(struct net *n, struct conn *c, struct tcp_ext *x, struct budget *b)
+{
+	uint32_t was = c->snd_nxt;
+
+	if (x->frto == FR_NEW) {
+		send_new(n, c, b);
+		x->frto = c->snd_nxt != was ? FR_WAIT : FR_OFF;
+	}
+	return x->frto == FR_WAIT;
+}
+
+/* What was lost goes first, then what is new. */
+static void
+payloads(struct net *n, struct conn *c, struct budget *b)
+{
+	struct tcp_ext *x = tcp_ext(n, c);
+
+	if (x == NULL) {
+		if ((c->flags & TF_LOST) != 0)
+			resend_one(n, c, b);
+		if ((c->flags & TF_LOST) == 0)
+			send_new(n, c, b);
+	} else if (!forward(n, c, x, b)) {
+		if (x->lost != 0)
+			resend_lost(n, c, x, b);
+		if (x->lost == 0)
+			send_new(n, c, b);
+	}
+}
+
 static bool
 output(struct net *n, struct conn *c)
 {
 	struct budget b = { TCP_BURST, false };
+	uint32_t was = c->snd_nxt;
 	struct tcp_ext *x;
 
 	if ((c->flags & TF_PROBE) != 0)
 		probe(n, c, &b);
+	payloads(n, c, &b);
 	x = tcp_ext(n, c);
-	if (x == NULL && (c->flags & TF_LOST) != 0)
-		resend_one(n, c, &b);
-	else if (x != NULL && x->lost != 0)
-		resend_lost(n, c, x, &b);
-	/* what was lost goes first */
-	if ((x == NULL && (c->flags & TF_LOST) == 0) ||
-	    (x != NULL && x->lost == 0))
-		send_new(n, c, &b);
+	if (x != NULL && (c->snd_nxt != was || tcp_unsent(c) != 0))
+		tcp_cc_sent(c, x);
+	if (c->snd_nxt != was)
+		tcp_timer_sent(n, c);
+	if ((c->flags & TF_PUSH) != 0 && tcp_unsent(c) == 0)
+		c->flags &= ~TF_PUSH;
 	if ((c->flags & TF_ACK_NOW) != 0) {
 		if (pktq_full(&n->out))
 			b.more = true;

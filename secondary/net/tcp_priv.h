@@ -65,7 +65,6 @@ struct tcp_seg_in {
 
 /* What an ACK achieved; filled by tcp_ack() and its helpers. */
 struct tcp_acked {
-	uint32_t flight;	/* bytes in flight before it */
 	uint32_t acked;		/* bytes cumulatively acknowledged */
 	uint32_t delivered;	/* bytes newly known to have arrived */
 	uint32_t rtt_us;	/* oldest segment sent once; 0: no sample */
@@ -76,6 +75,7 @@ struct tcp_acked {
 	bool sacked;		/* new SACK information */
 	bool dup;		/* a duplicate ACK, RFC 5681 §2 */
 	bool ece;
+	bool lost;		/* it showed new losses */
 };
 
 /* ---- arithmetic modulo 2^32, RFC 9293 §3.4 ---- */
@@ -192,6 +192,13 @@ tcp_pipe(const struct conn *c, const struct tcp_ext *x)
 	if (x == NULL)
 		return c->flags & TF_LOST ? 0 : tcp_flight(c);
 	return tcp_flight(c) - x->sacked - x->lost;
+}
+
+/* Losses are being repaired. */
+static inline bool
+tcp_repairing(const struct tcp_ext *x)
+{
+	return x->phase == TP_RECOVERY || x->phase == TP_LOSS;
 }
 
 static inline bool
@@ -383,6 +390,10 @@ uint32_t tcp_rto_us(const struct net *n, const struct conn *c);
 void	tcp_timer_restart(struct net *n, struct conn *c);
 /* After sending, or when nothing changed: it runs if it must. */
 void	tcp_timer_ensure(struct net *n, struct conn *c);
+/* New data was sent: a loss probe waits for that, too. */
+void	tcp_timer_sent(struct net *n, struct conn *c);
+/* What the lone segment in flight waits for. */
+void	tcp_timer_alone(struct net *n, struct conn *c);
 void	tcp_set_timer(struct net *n, struct conn *c, enum tcp_timer t,
 	    uint64_t delay_us);
 void	tcp_rto_fire(struct net *n, struct conn *c);
@@ -416,9 +427,12 @@ struct cc_ops {
 
 extern const struct cc_ops tcp_cubic, tcp_newreno;
 const struct cc_ops *tcp_cc(const struct tcp_ext *x);
-/* acked bytes arrived outside of recovery: grow cwnd if it was used. */
+/* acked bytes arrived outside of recovery, the latest of them after rtt_us (0:
+ * not known): grow cwnd if it was used. */
 void	tcp_cc_ack(struct net *n, struct conn *c, uint32_t acked,
-	    uint32_t flight);
+	    uint32_t rtt_us);
+/* Segments were sent: note how far cwnd is used. */
+void	tcp_cc_sent(struct conn *c, struct tcp_ext *x);
 uint32_t tcp_cc_initial(const struct net *n, const struct conn *c);
 /* Before the first segment after a pause, RFC 5681 §4.1. */
 void	tcp_cc_idle(struct net *n, struct conn *c);

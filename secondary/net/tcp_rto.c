@@ -37,9 +37,11 @@ tcp_rto_us(const struct net *n, const struct conn *c)
 {
 	uint64_t rto = n->conf.rto_init_us;
 
-	/* (2.2): RTO = SRTT + 4 RTTVAR; (2.4) floor; (5.5) backoff; (2.5) */
+	/* (2.2): RTO = SRTT + 4 RTTVAR; (2.4) a floor, under the variance as
+	 * in Linux, so that a peer that delays its ACK by as much makes no
+	 * timeout on a long path either; (5.5) backoff; (2.5) */
 	if (c->srtt != 0)
-		rto = max_u32((c->srtt >> 3) + c->rttvar, n->conf.rto_min_us);
+		rto = (c->srtt >> 3) + max_u32(c->rttvar, n->conf.rto_min_us);
 	rto <<= c->backoff < BACKOFF_MAX ? c->backoff : BACKOFF_MAX;
 	return rto < n->conf.rto_max_us ? (uint32_t)rto : n->conf.rto_max_us;
 }
@@ -59,37 +61,76 @@ probe_ok(const struct net *n, const struct conn *c)
 	const struct tcp_ext *x = tcp_ext(n, c);
 
 	return (c->flags & (TF_SACK | TF_TLP)) == TF_SACK && c->srtt != 0 &&
-	    c->backoff == 0 && tcp_flight(c) > c->mss && (x == NULL ||
-	    (x->phase == TP_OPEN && x->sacked == 0));
+	    c->backoff == 0 && (x == NULL ||
+	    (!tcp_repairing(x) && x->sacked == 0));
 }
 
-/* Start the timer: for a probe, if that comes before the timeout. */
+/* When the first segment in flight was sent. */
+static uint32_t
+head_time(const struct net *n, const struct conn *c)
+{
+	struct seg_it it;
+
+	seg_first(n, c, &it);
+	return it.s != NULL ? it.s->time : c->snd_time;
+}
+
+/*
+ * RFC 8985 §7.2: the probe's timeout: two round trips (2 srtt, kept times 8),
+ * and the longest that a peer delays the ACK of a segment that is alone; but
+ * no later than the retransmission timeout.
+ */
+static uint32_t
+probe_us(const struct net *n, const struct conn *c, uint32_t rto_us)
+{
+	uint32_t pto = c->srtt >> 2;
+
+	pto = tcp_flight(c) > c->mss ? max_u32(pto, 2000) :
+	    pto + n->conf.rto_min_us;
+	return min_u32(pto, rto_us);
+}
+
+/* Start the timer: for a probe, if that makes sense. */
 static void
 start(struct net *n, struct conn *c)
 {
-	uint32_t rto = tcp_rto_us(n, c), pto;
+	uint32_t rto = tcp_rto_us(n, c);
 
-	if (probe_ok(n, c)) {
-		/* two round trips: 2 srtt, kept times 8 */
-		pto = max_u32(c->srtt >> 2, 2000);
-		if (pto < rto) {
-			tcp_set_timer(n, c, TT_TLP, pto);
-			return;
-		}
-	}
-	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, rto));
+	if (probe_ok(n, c))
+		tcp_set_timer(n, c, TT_TLP, tcp_user_cut(n, c,
+		    probe_us(n, c, rto)));
+	else
+		tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, rto));
 }
 
-/* Something is queued that the peer's window does not let us send. */
-static bool
-blocked(const struct conn *c)
+void
+tcp_timer_alone(struct net *n, struct conn *c)
 {
-	uint64_t unsent = tcp_unsent(c);
+	start(n, c);
+}
 
-	if (unsent == 0)
-		return (c->flags & (TF_FIN | TF_FIN_SENT)) == TF_FIN &&
-		    c->snd_wnd == 0;
-	return c->snd_wnd < c->mss && c->snd_wnd < unsent;
+void
+tcp_timer_sent(struct net *n, struct conn *c)
+{
+	uint32_t rto = tcp_rto_us(n, c);
+	int32_t left;
+
+	/* RFC 8985 §7.2, step 1; RFC 6298 (5.1) leaves the other one alone,
+	 * and with it the latest time of the probe */
+	if (c->timer != TT_TLP || !probe_ok(n, c))
+		return;
+	left = (int32_t)(head_time(n, c) + rto - (uint32_t)n->now);
+	tcp_set_timer(n, c, TT_TLP, tcp_user_cut(n, c,
+	    probe_us(n, c, left > 0 ? (uint32_t)left : rto)));
+}
+
+/* Something is queued that is not sent: the window is closed or too small for
+ * our taste, or it is held back. */
+static bool
+waits(const struct conn *c)
+{
+	return tcp_unsent(c) != 0 || ((c->flags & (TF_FIN | TF_FIN_SENT)) ==
+	    TF_FIN && c->snd_wnd == 0);
 }
 
 void
@@ -115,7 +156,7 @@ tcp_timer_ensure(struct net *n, struct conn *c)
 		if (c->timer == TT_NONE || c->timer == TT_PERSIST ||
 		    (c->timer == TT_TLP && !probe_ok(n, c)))
 			start(n, c);
-	} else if (!blocked(c)) {
+	} else if (!waits(c)) {
 		c->timer = TT_NONE;
 	} else if (c->timer != TT_PERSIST) {
 		tcp_set_timer(n, c, TT_PERSIST, tcp_user_cut(n, c,
@@ -195,8 +236,12 @@ tcp_rto_fire(struct net *n, struct conn *c)
 void
 tcp_tlp_fire(struct net *n, struct conn *c)
 {
+	if (tcp_user_over(n, c, (uint32_t)n->now - head_time(n, c))) {
+		tcp_end(n, c, TE_TIMEOUT);
+		return;
+	}
 	c->flags |= TF_PROBE;
-	tcp_set_timer(n, c, TT_RTO, tcp_rto_us(n, c));
+	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
 	tcp_want_output(n, c);
 }
 

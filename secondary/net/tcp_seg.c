@@ -45,6 +45,10 @@ tcp_ext_get(struct net *n, struct conn *c)
 	x->seg_head = x->seg_tail = ARENA_NONE;
 	x->ssthresh = UINT32_MAX;
 	x->min_rtt = UINT32_MAX;
+	x->hs_last = x->hs_min = UINT32_MAX;
+	x->hs_end = c->snd_una;
+	x->max_end = c->snd_nxt;
+	x->max_out = tcp_flight(c);
 	x->reo_mult = 1;
 	x->cc = n->conf.conn_opts && tcp_opts(n, c)->cc != 0 ?
 	    tcp_opts(n, c)->cc - 1 : n->conf.cc;
@@ -96,7 +100,7 @@ tcp_ext_idle(struct net *n, struct conn *c)
 	struct tcp_ext *x = tcp_ext(n, c);
 
 	if (x != NULL && x->nseg == 0 && x->ssthresh == UINT32_MAX &&
-	    x->phase == TP_OPEN)
+	    x->phase == TP_OPEN && (c->flags & TF_TLP) == 0)
 		tcp_ext_free(n, c);
 }
 

@@ -9,7 +9,7 @@
 
 /* What rules the straight way out. */
 #define NOT_SHORT	(TF_LOST | TF_RETX | TF_PROBE | TF_FIN | TF_CORK | \
-	TF_ECN | TF_ECE)
+	TF_MORE | TF_PUSH | TF_ECN | TF_ECE)
 
 /* Payload of the one segment, or 0: it is not that simple. */
 static uint32_t
@@ -92,8 +92,7 @@ tcp_short(struct net *n, struct conn *c)
 		c->flags |= TF_SMALL;
 	else
 		c->flags &= ~TF_SMALL;
-	/* alone in flight: no loss probe, see probe_ok() */
-	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
+	tcp_timer_alone(n, c);
 	net_count(n, CNT_tcp_bytes_out, len);
 	net_count(n, CNT_tcp_out, 1);
 	ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));

@@ -77,8 +77,11 @@ rexmit_due(struct net *n, struct conn *c)
 	case TT_REO:
 		/* RFC 8985 §6.3 */
 		if (x != NULL && tcp_rack(n, c, x)) {
-			if (x->phase == TP_OPEN)
+			/* RFC 6937: the first one goes at once */
+			if (!tcp_repairing(x)) {
 				tcp_recovery_enter(n, c, x, TP_RECOVERY);
+				c->cwnd = tcp_pipe(c, x) + c->mss;
+			}
 			c->cwnd = max_u32(c->cwnd, tcp_pipe(c, x) + c->mss);
 			tcp_want_output(n, c);
 		}

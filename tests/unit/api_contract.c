@@ -178,8 +178,8 @@ START_TEST(delayed_ack_leaves_at_its_microsecond)
 }
 END_TEST
 
-/* RFC 6298: (2.2) RTO = SRTT + 4 RTTVAR, (2.4) at least rto_min_us, (5.5) twice
- * as long each time, exactly. */
+/* RFC 6298: (2.2) RTO = SRTT + 4 RTTVAR, (2.4) the second part at least
+ * rto_min_us, (5.5) twice as long each time, exactly. */
 START_TEST(retransmission_leaves_at_its_microsecond)
 {
 	struct peer c;
@@ -194,9 +194,9 @@ START_TEST(retransmission_leaves_at_its_microsecond)
 	t0 = d.now;
 	ck_assert_int_eq(put(h, "abc", 3), 3);
 	(void)expect(&c, ACK | PSH, 3);
-	/* R = 10 ms: 10 + 4 * 5 = 30, so the minimum; R = 100 ms: 300 */
-	ck_assert_uint_eq(info(h).tcpi_rto, _i == 0 ? 200000 : 300000);
-	ck_assert_uint_eq(until_out(t0 + SEC), t0 + (_i == 0 ? 200 : 300) *
+	/* R = 10 ms: 4 * 5 is less than the minimum; R = 100 ms: it is not */
+	ck_assert_uint_eq(info(h).tcpi_rto, _i == 0 ? 210000 : 300000);
+	ck_assert_uint_eq(until_out(t0 + SEC), t0 + (_i == 0 ? 210 : 300) *
 	    MS);
 	c.ack -= 3;
 	ck_assert_mem_eq(expect(&c, ACK | PSH, 3)->data, "abc", 3);
@@ -206,7 +206,7 @@ START_TEST(retransmission_leaves_at_its_microsecond)
 	ck_assert_uint_eq(t.tcpi_backoff, 1);
 	ck_assert_uint_eq(t.tcpi_snd_cwnd, 1);
 	t0 = d.now;
-	ck_assert_uint_eq(until_out(t0 + SEC), t0 + (_i == 0 ? 400 : 600) *
+	ck_assert_uint_eq(until_out(t0 + SEC), t0 + (_i == 0 ? 420 : 600) *
 	    MS);
 	stop();
 }

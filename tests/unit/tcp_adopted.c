@@ -80,6 +80,54 @@ START_TEST(a_backlog_counts_the_half_open_ones_that_were_adopted)
 }
 END_TEST
 
+/* tcp_adopt(): the process died after an ACK had made room and before the
+ * service was told: it is told now. */
+START_TEST(room_is_computed_anew)
+{
+	struct h h;
+
+	h_init(&h);
+	h_open(&h, true);
+	H_SERVICE(&h, conn_want_room(h.s.net, h.c, 1000));
+	h.c->flags |= TF_WANT;
+	h.c->room_want = 1000;
+	h.c->ev = 0;
+	h.events = 0;
+	adopt(&h);
+	ck_assert_uint_ne(h.events & CONN_WRITE, 0);
+	ck_assert_uint_eq(h.c->flags & TF_WANT, 0);
+	h_fini(&h);
+}
+END_TEST
+
+/* tcp_adopt(): nobody waits for a timeout: what is unacknowledged goes again,
+ * what was never sent goes, and who owes nothing says that he lives. */
+START_TEST(what_is_owed_goes_at_once)
+{
+	struct h_seg *o;
+	uint32_t first, k;
+	struct h h;
+
+	for (k = 0; k < 4; k++) {
+		h_init(&h);
+		h_open(&h, true);
+		first = h.ack;
+		if (k < 2)	/* one segment, or several */
+			h_write(&h, k == 0 ? 100 : 5 * 1448);
+		h_run(&h);
+		h_drain(&h);
+		if (k == 2)	/* written, not sent */
+			h_write(&h, 100);
+		adopt(&h);
+		o = h_expect(&h, TH_ACK);
+		ck_assert_uint_eq(o->s.seq, first);
+		ck_assert_uint_eq(o->s.len, k == 3 ? 0 : k == 1 ? 1448 : 100);
+		h_expect_none(&h);
+		h_fini(&h);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -92,6 +140,8 @@ main(void)
 	    what_left_and_what_is_lost_is_no_more_than_what_was_sent);
 	tcase_add_test(t,
 	    a_backlog_counts_the_half_open_ones_that_were_adopted);
+	tcase_add_test(t, room_is_computed_anew);
+	tcase_add_test(t, what_is_owed_goes_at_once);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -51,7 +51,8 @@ expect_segment(uint32_t i)
 }
 
 /* RFC 6298 (2.2): the first sample R gives SRTT = R, RTTVAR = R/2, so RTO =
- * 3R; (2.3) the next ones by 1/8 and 1/4; (2.4) with a floor. */
+ * 3R; (2.3) the next ones by 1/8 and 1/4; (2.4) with a floor, which lies under
+ * the variance, as in Linux. */
 START_TEST(rtt_estimate_follows_rfc_6298)
 {
 	struct conn c = { 0 };
@@ -74,13 +75,15 @@ START_TEST(rtt_estimate_follows_rfc_6298)
 	}
 	for (i = 0; i < 100; i++)
 		tcp_rtt_sample(h.s.net, &c, 1000);
-	ck_assert_uint_eq(tcp_rto_us(h.s.net, &c), h.s.conf.rto_min_us);
+	ck_assert_uint_eq(tcp_rto_us(h.s.net, &c), 1000 +
+	    h.s.conf.rto_min_us);
 	h_fini(&h);
 }
 END_TEST
 
-/* RFC 6298 (5.4) to (5.7): the earliest segment again, twice the time after
- * each; and after the last try ETIMEDOUT. */
+/* RFC 8985 §7.2: the timeout comes before the probe would, so it is one; RFC
+ * 6298 (5.4) to (5.7): the earliest segment again, twice the time after each;
+ * and after the last try ETIMEDOUT. */
 START_TEST(timeout_backs_off_and_gives_up)
 {
 	uint64_t rto;
@@ -89,6 +92,9 @@ START_TEST(timeout_backs_off_and_gives_up)
 	flight(true, 1, 100 * MS);
 	rto = tcp_rto_us(h.s.net, h.c);
 	ck_assert_uint_ge(rto, 200 * MS);
+	ck_assert_uint_eq(h_wait(&h), rto);
+	expect_segment(0);
+	ck_assert_uint_eq(h_count(&h, CNT_tcp_tlp), 1);
 	for (i = 0; i < h.s.conf.retries; i++) {
 		ck_assert_uint_eq(h_wait(&h), rto << i < 120 * SEC ? rto << i :
 		    120 * SEC);
@@ -349,6 +355,40 @@ START_TEST(tail_loss_is_probed)
 }
 END_TEST
 
+/* RFC 8985 §7.2: what is sent later starts the probe's timer anew; but it
+ * comes no later than the timeout of the first segment (RFC 6298 (5.1)). */
+START_TEST(probe_waits_for_what_is_sent_later)
+{
+	uint64_t first, rto;
+	uint32_t sent = 5;
+
+	flight(true, 5, 20 * MS);
+	first = h.now;
+	rto = tcp_rto_us(h.s.net, h.c);
+	h.now += 15 * MS;
+	h_write(&h, MSS);
+	h_run(&h);
+	expect_segment(sent++);
+	ck_assert_uint_eq(h_wait(&h), h.c->srtt >> 2);
+	expect_segment(5);
+	h_fini(&h);
+
+	flight(true, 5, 20 * MS);
+	first = h.now;
+	for (sent = 5; h.now + 15 * MS < first + rto; sent++) {
+		h.now += 15 * MS;
+		h_write(&h, MSS);
+		h_run(&h);
+		expect_segment(sent);
+		h_expect_none(&h);
+	}
+	h_wait(&h);
+	ck_assert_uint_eq(h.now, first + rto);
+	ck_assert_uint_eq(h_count(&h, CNT_tcp_tlp), 1);
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 8985 §7.3: new data is the better probe. */
 START_TEST(probe_prefers_new_data)
 {
@@ -364,32 +404,41 @@ START_TEST(probe_prefers_new_data)
 }
 END_TEST
 
-/* RFC 8985 §7.4: the probe repaired a loss: the rate falls; a D-SACK says that
- * nothing was lost: it stays. */
+/* RFC 8985 §7.4.2: the probe repaired a loss, as the first ACK beyond it shows:
+ * the rate falls; a D-SACK before that (1), a bare ACK the second time (2) says
+ * that nothing was lost: it stays. */
 START_TEST(probe_that_repaired_counts_as_loss)
 {
 	struct range r;
 	uint32_t cwnd, k;
 
-	for (k = 0; k < 2; k++) {
+	for (k = 0; k < 3; k++) {
 		flight(true, 5, 20 * MS);
 		h.c->cwnd = cwnd = 5 * MSS;
 		h_wait(&h);
 		expect_segment(4);
 		h.now += 20 * MS;
-		h.ack = una + 5 * MSS;
-		if (k == 0) {
-			h_ack(&h, h.ack);
-		} else {
+		h_ack(&h, una + 5 * MSS);
+		if (k == 1) {
 			r.start = una + 4 * MSS;
 			r.end = una + 5 * MSS;
 			h_sack(&h, &r, 1);
+		} else if (k == 2) {
+			h_ack(&h, una + 5 * MSS);
 		}
+		h_run(&h);
+		ck_assert_uint_ge(h.c->cwnd, cwnd);
+		h_write(&h, 10);
+		h_run(&h);
+		expect_segment(5);
+		h.now += 20 * MS;
+		h_ack(&h, una + 5 * MSS + 10);
 		h_run(&h);
 		if (k == 0)
 			ck_assert_uint_lt(h.c->cwnd, cwnd);
 		else
 			ck_assert_uint_ge(h.c->cwnd, cwnd);
+		ck_assert_uint_eq(h.c->flags & TF_TLP, 0);
 		h_fini(&h);
 	}
 }
@@ -545,6 +594,7 @@ suite(void)
 	tcase_add_test(t, limited_transmit_sends_new_segments);
 	tcase_add_test(t, only_bare_acks_are_duplicates);
 	tcase_add_test(t, tail_loss_is_probed);
+	tcase_add_test(t, probe_waits_for_what_is_sent_later);
 	tcase_add_test(t, probe_prefers_new_data);
 	tcase_add_test(t, probe_that_repaired_counts_as_loss);
 	tcase_add_test(t, eifel_undoes_a_spurious_timeout);

@@ -312,10 +312,11 @@ START_TEST(false_cookie_is_refused)
 }
 END_TEST
 
-/* No free record: cookies as well, and room is found when there is some. */
+/* RFC 4987 §3.6: no free record: cookies as well. What they let in while there
+ * is none is dropped without a word, and gets in when it is sent again. */
 START_TEST(records_exhausted_makes_cookies)
 {
-	uint32_t i;
+	uint32_t i, at;
 	struct h_seg *o;
 
 	h_init(&h);
@@ -329,7 +330,23 @@ START_TEST(records_exhausted_makes_cookies)
 	o = h_expect(&h, TH_SYN | TH_ACK);
 	ck_assert_uint_eq(h_count(&h, CNT_tcp_cookies_sent), 1);
 	answer(o);
-	ck_assert_uint_eq(h_count(&h, CNT_drop_no_conn), 1);
+	h_data(&h, "one", 3);
+	h_data(&h, "two", 3);
+	h_run(&h);
+	h_expect_none(&h);
+	ck_assert_uint_eq(h_count(&h, CNT_drop_no_conn), 3);
+	/* one of the others ends */
+	at = h.seq;
+	h.sport--;
+	h.seq = 1001;
+	h_send(&h, TH_RST, NULL, 0);
+	h_run(&h);
+	h.sport++;
+	h.seq = at - 6;
+	h_data(&h, "one", 3);
+	h_run(&h);
+	ck_assert_uint_eq(h_expect(&h, TH_ACK)->s.ack, h.seq);
+	ck_assert_mem_eq(h.got, "one", 3);
 	h_fini(&h);
 }
 END_TEST

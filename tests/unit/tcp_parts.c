@@ -254,10 +254,11 @@ round_trip(uint32_t rtt_us)
 {
 	uint32_t left = h.c->cwnd, step;
 
+	tcp_ext(h.s.net, h.c)->full = 1;
 	h.s.net->now += rtt_us;
 	while (left != 0) {
 		step = min_u32(left, 2u * h.c->mss);
-		tcp_cc_ack(h.s.net, h.c, step, h.c->cwnd);
+		tcp_cc_ack(h.s.net, h.c, step, rtt_us);
 		left -= step;
 	}
 }
@@ -353,7 +354,8 @@ START_TEST(windows_do_not_overflow)
 		h.c->srtt = 100000 << 3;
 		for (i = 0; i < 2000; i++) {
 			h.s.net->now += 100000;
-			tcp_cc_ack(h.s.net, h.c, h.c->cwnd, h.c->cwnd);
+			x->full = 1;
+			tcp_cc_ack(h.s.net, h.c, h.c->cwnd, 0);
 			ck_assert_uint_ge(h.c->cwnd, h.c->mss);
 			ck_assert_uint_le(h.c->cwnd, (1u << 31) - 1);
 		}

@@ -359,6 +359,46 @@ START_TEST(segment_is_cut_at_the_window)
 }
 END_TEST
 
+/* RFC 9293 §3.10.7.4: what lies beyond the window is not taken, whole or in
+ * part, in order or not; it is answered by an ACK. */
+START_TEST(window_is_enforced)
+{
+	uint8_t buf[3000];
+	uint32_t base, i;
+
+	h_conf(&h);
+	h.s.conf.rcvbuf = h.s.conf.rcvbuf_max = 2048;
+	h_start(&h);
+	h_open(&h, true);
+	h.keep = true;
+	h_fill(buf, 0, sizeof(buf));
+	base = h.seq;
+	/* behind a hole, across the edge: cut; beyond it: nothing */
+	h.seq = base + 1000;
+	h_send(&h, TH_ACK, buf + 1000, 1400);
+	h.seq = base + 2048;
+	h_send(&h, TH_ACK, buf + 2048, 900);
+	h_run(&h);
+	for (i = 0; i < 2; i++)
+		ck_assert_uint_eq(h_expect(&h, TH_ACK)->s.ack, base);
+	ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_window), 1);
+	h.seq = base;
+	h_send(&h, TH_ACK, buf, 1000);
+	h_run(&h);
+	ck_assert_uint_eq(h_expect(&h, TH_ACK)->s.ack, base + 2048);
+	/* the window is closed: not one byte */
+	h.seq = base + 2048;
+	h_send(&h, TH_ACK, buf + 2048, 900);
+	h_send(&h, TH_ACK, buf + 2048, 1);
+	h_run(&h);
+	h_drain(&h);
+	ck_assert_uint_eq(conn_readable(h.c), 2048);
+	ck_assert_uint_eq(conn_copy(h.s.net, h.c, 0, h.got, 2048), 2048);
+	ck_assert_mem_eq(h.got, buf, 2048);
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 7323 §5.3 R1: an old timestamp: the data is not taken, an ACK sent. */
 START_TEST(paws_drops_what_is_old)
 {
@@ -616,6 +656,7 @@ suite(void)
 	tcase_add_test(t, small_segments_share_a_buffer);
 	tcase_add_test(t, window_closes_and_opens_without_shrinking);
 	tcase_add_test(t, segment_is_cut_at_the_window);
+	tcase_add_test(t, window_is_enforced);
 	tcase_add_test(t, paws_drops_what_is_old);
 	tcase_add_test(t, paws_forgets_after_24_days);
 	tcase_add_test(t, timestamp_of_the_left_edge_is_echoed);
