@@ -202,7 +202,7 @@ $(BUILD)/lib/libstarfish.a: $(LIBSF_OBJ) secondary/starfish.h
 	    $(BUILD)/obj/starfish.o
 	$(Q)$(AR) rcs $@ $(BUILD)/obj/starfish.o
 
-LIBS	= -lconfig -ljansson -lbsd -lmd -lz -lseccomp
+LIBS	= -luring -lconfig -ljansson -lbsd -lmd -lz -lseccomp
 
 $(BUILD)/bin/starfish: $(call obj,$(CTL_SRC) $(CONFIG_SRC)) $(COMMON_OBJ) $(LIBNET)
 	@mkdir -p $(@D)
@@ -241,6 +241,7 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(CONFIG_SRC)) $(COMMON_
 
 # of the worker's own files, what can be tried without DPDK
 $(BUILD)/test/confine: $(call obj,secondary/confine.c)
+$(BUILD)/test/reads: $(call obj,secondary/io/reads.c secondary/io/reads_file.c)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)

@@ -133,7 +133,7 @@ check_entry(const struct fcache *fc, size_t size, const struct fcache_entry *e)
 		return -EPROTO;
 	if (e->hash != (uint32_t)fcache_hash(img + e->path, e->path_len))
 		return -EPROTO;
-	if (!inside(size, e->body, e->size))
+	if (!(e->flags & FCACHE_FILE) && !inside(size, e->body, e->size))
 		return -EPROTO;
 	if (e->head_len > FCACHE_HEAD - 2 ||
 	    !inside(size, e->head, (uint64_t)e->head_len + 2))

@@ -39,6 +39,9 @@ struct fcache_entry {
 	uint32_t gzip, br;	/* FCACHE_VARY: entry numbers of variants;
 				   UINT32_MAX: none */
 	char etag[24];		/* with quotes, NUL-terminated */
+	uint64_t ino;		/* FCACHE_FILE: who the file is, together */
+	uint32_t mtime_ns;	/* with mtime and size */
+	uint32_t pad;
 };
 
 #define FCACHE_DIR	0x1u	/* a directory */
@@ -46,6 +49,8 @@ struct fcache_entry {
 #define FCACHE_VARY	0x4u	/* a file with variants */
 #define FCACHE_GZIP	0x8u	/* a variant, which no path finds: its head */
 #define FCACHE_BR	0x10u	/* is the file's, its content is coded */
+#define FCACHE_FILE	0x20u	/* too large for the image, which has no byte
+				   of its content: it is read when wanted */
 
 struct fcache {
 	uint32_t magic;
@@ -81,24 +86,31 @@ fcache_body(const struct fcache *fc, const struct fcache_entry *e)
 	return (const uint8_t *)fc + e->body;
 }
 
+/* Where an image comes from. */
+struct fcache_root {
+	const char *root;	/* directory */
+	const char *mime;	/* path of a mime.types file */
+	uint64_t file_max;	/* larger files are only named (FCACHE_FILE) */
+};
+
 /*
- * Bytes that an image of the directory tree at root takes at most. Symbolic
+ * Bytes that an image of a directory tree takes at most. Symbolic
  * links that leave the root or lead nowhere, sockets and devices are left out,
  * each with a line in err, as far as it has room. 0, or -errno with a reason
  * in err ("... : permission denied").
  */
-int	fcache_measure(const char *root, size_t *size, char *err,
-	    size_t errlen);
+int	fcache_measure(const struct fcache_root *from, size_t *size,
+	    char *err, size_t errlen);
 
 /*
- * Build the image of root into mem (size bytes, zeroed). mime is the path of
- * a mime.types file; when it cannot be read, a line in err says so and all
- * types are application/octet-stream. 0, or -errno with a reason in err;
+ * Build the image of a root into mem (size bytes, zeroed). When its mime.types
+ * cannot be read, a line in err says so and all types are
+ * application/octet-stream. 0, or -errno with a reason in err;
  * -ENOSPC names what is needed and what there is; -EBUSY a file changed while
  * it was read.
  */
-int	fcache_build(void *mem, size_t size, const char *root,
-	    const char *mime, char *err, size_t errlen);
+int	fcache_build(void *mem, size_t size, const struct fcache_root *from,
+	    char *err, size_t errlen);
 
 /* Whether an image of this many bytes is whole and in bounds: 0 or -EPROTO. */
 int	fcache_check(const struct fcache *fc, size_t size);

@@ -64,12 +64,13 @@ content_at(const struct fc_tree *t)
 }
 
 int
-fcache_measure(const char *root, size_t *size, char *err, size_t errlen)
+fcache_measure(const struct fcache_root *from, size_t *size, char *err,
+    size_t errlen)
 {
 	struct fc_tree t;
 	int rc;
 
-	rc = fc_scan(&t, root, err, errlen);
+	rc = fc_scan(&t, from, err, errlen);
 	if (rc < 0)
 		return rc;
 	*size = content_at(&t) + t.bytes;
@@ -167,6 +168,20 @@ failed:
 	    f->path, strerror(err));
 }
 
+/*
+ * What names a version of a file. Content alone where it is read: the same
+ * bytes have the same validator in every instance and after every reload
+ * (RFC 9110, 8.8.1). A large file is not read for that: it is who it is, and
+ * when it was written, to the nanosecond.
+ */
+static uint64_t
+file_hash(const struct fcache_entry *e)
+{
+	uint64_t id[4] = { e->size, (uint64_t)e->mtime, e->mtime_ns, e->ino };
+
+	return fcache_hash(id, sizeof(id));
+}
+
 static int
 put_entry(struct build *b, const struct fc_mime *m, uint32_t i)
 {
@@ -182,6 +197,8 @@ put_entry(struct build *b, const struct fc_mime *m, uint32_t i)
 	e->flags = f->flags;
 	e->size = f->size;
 	e->mtime = f->mtime;
+	e->mtime_ns = f->mtime_ns;
+	e->ino = f->ino;
 	e->body = b->content;
 	e->index = e->gzip = e->br = UINT32_MAX;
 	type = "";
@@ -190,17 +207,17 @@ put_entry(struct build *b, const struct fc_mime *m, uint32_t i)
 		type = "text/html; charset=utf-8";
 	}
 	if (!(f->flags & FCACHE_DIR)) {
-		rc = read_body(b, f, to);
+		rc = f->flags & FCACHE_FILE ? 0 : read_body(b, f, to);
 		if (rc < 0)
 			return rc;
 		type = fc_mime_type(m, f->path);
 	}
-	/* Named by content alone: the same bytes have the same validator in
-	 * every instance and after every reload (RFC 9110, 8.8.1). */
 	snprintf(e->etag, sizeof(e->etag), "\"%016" PRIx64 "\"",
-	    fcache_hash(to, e->size));
+	    f->flags & FCACHE_FILE ? file_hash(e) : fcache_hash(to, e->size));
 	e->type = put_string(b, type, strlen(type));
 	put_head(b, e, type);
+	if (f->flags & FCACHE_FILE)
+		return 0;
 	b->content += ALIGN64(e->size);
 	b->fc->content += e->size;
 	return 0;
@@ -224,7 +241,7 @@ put_variants(struct build *b, uint32_t no)
 			base->br = no;
 		e = &b->entries[no++];
 		*e = b->entries[i];
-		e->flags = f[i].coding;
+		e->flags = f[i].coding | (f[i].flags & FCACHE_FILE);
 		e->gzip = e->br = UINT32_MAX;
 		e->type = base->type;
 		put_head(b, e, fcache_str(b->fc, base->type));
@@ -260,7 +277,7 @@ put_index(struct build *b)
 }
 
 int
-fcache_build(void *mem, size_t size, const char *root, const char *mime,
+fcache_build(void *mem, size_t size, const struct fcache_root *from,
     char *err, size_t errlen)
 {
 	struct build b = { .fc = mem, .err = err, .errlen = errlen };
@@ -270,18 +287,19 @@ fcache_build(void *mem, size_t size, const char *root, const char *mime,
 	uint32_t i, n;
 	int rc;
 
-	rc = fc_scan(&t, root, err, errlen);
+	rc = fc_scan(&t, from, err, errlen);
 	if (rc < 0)
 		return rc;
-	rc = fc_mime_init(&m, mime);
+	rc = fc_mime_init(&m, from->mime);
 	if (rc < 0)
 		fc_note(err, errlen, "%s: %s: all files are "
-		    "application/octet-stream", mime, strerror(-rc));
+		    "application/octet-stream", from->mime,
+		    strerror(-rc));
 	need = content_at(&t) + t.bytes;
 	if (need > size || content_at(&t) > UINT32_MAX) {
 		rc = fc_fail(err, errlen, ENOSPC, "%s: needs %" PRIu64
 		    " bytes of cache (%" PRIu64 " MB, %u entries), there are "
-		    "%zu (%zu MB)", root, need, (need + 1048575) >> 20, t.n,
+		    "%zu (%zu MB)", from->root, need, (need + 1048575) >> 20, t.n,
 		    size, size >> 20);
 		goto fini;
 	}

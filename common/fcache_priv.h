@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct fcache_root;
+
 #define FC_FILES	1000000u	/* most entries of one root */
 #define FC_DEPTH	64u		/* most directories in a path */
 #define FC_TYPE		96u		/* most bytes of a media type */
@@ -19,6 +21,7 @@ struct fc_file {
 	uint64_t size;
 	int64_t mtime;		/* seconds */
 	uint32_t mtime_ns;
+	uint64_t ino;
 	uint32_t flags;		/* FCACHE_* */
 	uint32_t base;		/* the file that this one is a variant of;
 				   UINT32_MAX: of none */
@@ -35,13 +38,15 @@ struct fc_tree {
 	uint64_t names;		/* bytes of all paths with their NUL */
 	char *err;		/* the caller's, for lines and the reason */
 	size_t errlen;
+	uint64_t file_max;	/* larger files are FCACHE_FILE */
 };
 
 /*
  * Walk the directory tree at root. 0, and fc_scan_fini() is owed; or -errno
  * with a reason in err.
  */
-int	fc_scan(struct fc_tree *t, const char *root, char *err, size_t errlen);
+int	fc_scan(struct fc_tree *t, const struct fcache_root *from, char *err,
+	    size_t errlen);
 void	fc_scan_fini(struct fc_tree *t);
 
 /*

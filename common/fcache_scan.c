@@ -146,9 +146,13 @@ add(struct fc_tree *t, const char *path, const struct stat *st, int dir)
 	    dir && path[0] != '\0' ? "/" : "");
 	f->mtime = st->st_mtim.tv_sec;
 	f->mtime_ns = (uint32_t)st->st_mtim.tv_nsec;
+	f->ino = st->st_ino;
 	f->flags = dir ? FCACHE_DIR : 0;
 	f->size = dir ? 0 : (uint64_t)st->st_size;
-	t->bytes += (f->size + 63) & ~(uint64_t)63;
+	if (f->size > t->file_max)
+		f->flags |= FCACHE_FILE;
+	else
+		t->bytes += (f->size + 63) & ~(uint64_t)63;
 	t->names += strlen(f->path) + 1;
 	t->n++;
 	return 0;
@@ -267,13 +271,16 @@ cmp_file(const void *a, const void *b)
 }
 
 int
-fc_scan(struct fc_tree *t, const char *root, char *err, size_t errlen)
+fc_scan(struct fc_tree *t, const struct fcache_root *from, char *err,
+    size_t errlen)
 {
+	const char *root = from->root;
 	char path[PATH_MAX] = "";
 	int rc;
 
 	memset(t, 0, sizeof(*t));
 	t->name = root;
+	t->file_max = from->file_max;
 	t->err = err;
 	t->errlen = errlen;
 	if (errlen > 0)

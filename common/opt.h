@@ -85,7 +85,7 @@ struct optgroup {
  * counters. Each secondary/svc/NAME.c exports one as NAME_desc; the build
  * gathers them in svc_descs[], which ends with NULL.
  */
-#define SVC_COUNTERS	24u	/* most counters of one service */
+#define SVC_COUNTERS	32u	/* most counters of one service */
 
 struct svc_counter {
 	const char *name;	/* as in `starfish stats`, e.g. "requests" */

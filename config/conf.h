@@ -41,6 +41,8 @@ struct conf_memory {
 	int64_t ring;		/* entries of a crossing ring */
 	int64_t wire_ring;	/* entries of a wire queue */
 	int64_t cache_mb;	/* most megabytes of one document root */
+	int64_t cache_file_max;	/* bytes; larger files are read when wanted */
+	int64_t stream_buffers;	/* per slot, for those reads */
 	char huge_dir[OPT_STRLEN]; /* hugetlbfs mount; empty: found */
 };
 

@@ -62,6 +62,12 @@ static const struct opt memory_opts[] = {
 	  .help = "Frames in a queue of a wire; a power of two." },
 	{ "cache_mb", OPT_INT, M(cache_mb), 1024, 1, 1 << 20, .unit = "MB",
 	  .help = "Largest document root that is taken into memory." },
+	{ "cache_file_max", OPT_INT, M(cache_file_max), 16 << 20, 0,
+	  INT64_MAX, .unit = "bytes",
+	  .help = "Largest file that is taken into memory; larger ones are "
+	      "read from the disk when they are asked for." },
+	{ "stream_buffers", OPT_INT, M(stream_buffers), 64, 1, 4096,
+	  .help = "Buffers of 64 KiB of each slot for such reads." },
 	{ "huge_dir", OPT_STRING, M(huge_dir),
 	  .help = "Where hugetlbfs is mounted; empty: found or mounted." },
 	OPT_END

@@ -31,6 +31,7 @@
 
 struct request {
 	uint64_t page;		/* bytes of a hugepage; 0: measure only */
+	uint64_t file_max;	/* larger files are not taken in */
 	char root[OPT_STRLEN];
 	struct board_place place;
 };
@@ -56,6 +57,7 @@ static int chan = -1;
 static void
 load(const struct request *rq, struct answer *an)
 {
+	struct fcache_root from = { rq->root, MIME_TYPES, rq->file_max };
 	const struct board_place *pl = &rq->place;
 	uint64_t skip = pl->offset % rq->page;
 	size_t len;
@@ -80,14 +82,15 @@ load(const struct request *rq, struct answer *an)
 		    pl->path, strerror(errno));
 		return;
 	}
-	an->err = fcache_build(map + skip, pl->len, rq->root, MIME_TYPES,
-	    an->text, sizeof(an->text));
+	an->err = fcache_build(map + skip, pl->len, &from, an->text,
+	    sizeof(an->text));
 	munmap(map, len);
 }
 
 static _Noreturn void
 child_main(int fd)
 {
+	struct fcache_root from = { .root = NULL };
 	struct request rq;
 	struct answer an;
 	size_t size;
@@ -96,7 +99,9 @@ child_main(int fd)
 		memset(&an, 0, sizeof(an));
 		if (rq.page == 0) {
 			size = 0;
-			an.err = fcache_measure(rq.root, &size, an.text,
+			from.root = rq.root;
+			from.file_max = rq.file_max;
+			an.err = fcache_measure(&from, &size, an.text,
 			    sizeof(an.text));
 			an.size = size;
 		} else {
@@ -244,6 +249,7 @@ files_measure(struct primary *p)
 	err = child_start(p);
 	for (i = 0; err == 0 && i < nroots; i++) {
 		memset(&rq, 0, sizeof(rq));
+		rq.file_max = (uint64_t)p->conf->memory.cache_file_max;
 		strlcpy(rq.root, roots[i].path, sizeof(rq.root));
 		err = ask(p, &rq, &an);
 		if (err < 0)
@@ -298,6 +304,7 @@ load_root(struct primary *p, uint32_t i)
 		return err;
 	memset(&rq, 0, sizeof(rq));
 	rq.page = p->huge_page;
+	rq.file_max = (uint64_t)p->conf->memory.cache_file_max;
 	strlcpy(rq.root, roots[i].path, sizeof(rq.root));
 	rq.place = b->place;
 	err = ask(p, &rq, &an);

@@ -177,6 +177,7 @@ attach(struct io *io)
 		err = check_devices(io);
 	if (err == 0) {
 		svc_io_roots(io);
+		svc_io_reads(io);
 		clock_init(&io->clock, rte_get_tsc_hz());
 		io->now = clock_now(&io->clock);
 	}

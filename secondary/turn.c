@@ -1,5 +1,6 @@
 #include "turn.h"
 
+#include "io/reads.h"
 #include "stack.h"
 
 #define TIMERS	64u		/* due timers of one turn */
@@ -109,6 +110,8 @@ turn(struct io *io)
 	got = lanes_receive(io);
 	more = net_advance(io->net, t, TIMERS) > 0;
 	more |= net_events(io->net, t, EVENTS) > 0;
+	if (io->reads != NULL)
+		reads_turn(io->reads, t);
 	more |= tick(io);
 	more |= send(io);
 	lanes_reclaim(io);

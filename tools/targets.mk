@@ -1,7 +1,7 @@
 # Targets that run things; included by the Makefile.
 
 # what the build and the tests need, by Debian's names; a test of presence
-DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libjansson-dev libseccomp-dev \
+DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libjansson-dev liburing-dev libseccomp-dev \
 	  libbsd-dev check libmd-dev zlib1g-dev node-llhttp libpcap-dev \
 	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libxdp-dev \
 	  libbpf-dev libmnl-dev media-types iproute2 iputils-ping procps python3 \

@@ -16,6 +16,7 @@
 #include "../../common/bell.h"
 #include "../../common/log.h"
 #include "io.h"
+#include "reads.h"
 
 #define SPIN_US		100u	/* adaptive: look on for so long after work */
 #define NEAR_US		50u	/* do not sleep for less */
@@ -110,6 +111,8 @@ idle_open(struct io *io)
 	if (io->epoll < 0)
 		return -errno;
 	err = watch(io, io->bell);
+	if (err == 0 && io->reads != NULL)
+		err = watch(io, reads_fd(io->reads));
 	for (i = 0; err == 0 && i < io->nqueues; i++) {
 		bp = &io->board->port[io->queue[i].port];
 		fd = bp->type == PORT_TAP ?

@@ -28,6 +28,7 @@
 #define IO_RINGS	(2 * BOARD_SLOTS + 1)
 
 struct rte_mempool;
+struct reads;
 
 struct io {
 	/* ---- each turn ---- */
@@ -78,6 +79,7 @@ struct io {
 	bool adopted;		/* a process died in this slot before us */
 	struct save save;
 	const void *root[BOARD_ROOTS];	/* file cache images, checked */
+	struct reads *reads;	/* of files too large for it; NULL: none */
 };
 
 static inline void
@@ -160,6 +162,13 @@ extern const struct svc_io svc_io;	/* arg is struct io */
 /* Map the document roots that the board names. Never fails: a damaged image
  * is left out, with a line in the log. */
 void	svc_io_roots(struct io *io);
+
+/*
+ * Make ready to read files that are too large for the cache, as long as their
+ * directories can be opened. Never fails: without, they are answered 503, and
+ * the log says why.
+ */
+void	svc_io_reads(struct io *io);
 
 /* ---- idle.c ---- */
 

@@ -9,6 +9,7 @@
 #include "../../common/log.h"
 #include "../../common/shm.h"
 #include "io.h"
+#include "reads.h"
 #include "svc_keep.h"
 
 void
@@ -113,6 +114,61 @@ done(void *arg, int status)
 	io->stop = 1;
 }
 
+/* ---- reads --------------------------------------------------------------- */
+
+void
+svc_io_reads(struct io *io)
+{
+	const struct board *b = io->board;
+	uint32_t i;
+	int err, fd;
+
+	if (b->head.nroots == 0)
+		return;
+	io->reads = reads_open((uint32_t)io->conf->memory.stream_buffers,
+	    (uint32_t)io->conf->memory.connections, &err);
+	if (io->reads == NULL) {
+		log_error("io_uring: %s: files larger than "
+		    "memory.cache_file_max cannot be served",
+		    strerror(-err));
+		return;
+	}
+	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {
+		if (io->root[i] == NULL)
+			continue;
+		fd = open(b->root[i].root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			log_warn("document root %s: %s", b->root[i].root,
+			    strerror(errno));
+		reads_root(io->reads, 2 * i, io->root[i], b->root[i].root, fd);
+	}
+}
+
+static int64_t
+fetch(void *arg, const struct svc_fetch *q)
+{
+	struct io *io = arg;
+
+	return io->reads != NULL ? reads_get(io->reads, q) : -ENOTSUP;
+}
+
+static void
+fetch_end(void *arg, uint32_t id)
+{
+	struct io *io = arg;
+
+	if (io->reads != NULL)
+		reads_end(io->reads, id);
+}
+
+static uint32_t
+fetch_next(void *arg)
+{
+	struct io *io = arg;
+
+	return io->reads != NULL ? reads_next(io->reads) : UINT32_MAX;
+}
+
 const struct svc_io svc_io = {
 	.root = find_root,
 	.wall = wall,
@@ -124,4 +180,7 @@ const struct svc_io svc_io = {
 	.save_open = svc_save_open,
 	.save = svc_save_piece,
 	.saved = svc_saved,
+	.fetch = fetch,
+	.fetch_end = fetch_end,
+	.fetch_next = fetch_next,
 };

@@ -84,6 +84,14 @@ void	conn_commit(struct net *n, struct conn *c, uint32_t len);
 int	conn_send_mem(struct net *n, struct conn *c, const void *mem,
 	    uint64_t len);
 
+/* Large chunks that are free, of 1024; for a service that gives way to others
+ * before they run out. */
+uint32_t conn_spare(const struct net *n);
+
+/* Bytes that may be on their way now: what the peer and the path let through.
+ * To queue much more than this helps nobody. */
+uint32_t conn_window(const struct conn *c);
+
 /* Ask for CONN_WRITE once conn_room() is at least room (0: cancel). Capped at
  * what sndbuf can ever give. Also woken when chunks ran out and came back. */
 void	conn_want_room(struct net *n, struct conn *c, uint32_t room);

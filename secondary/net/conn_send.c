@@ -33,6 +33,19 @@ conn_queued(const struct conn *c)
 	return c->sq_len;
 }
 
+uint32_t
+conn_spare(const struct net *n)
+{
+	return (uint32_t)((uint64_t)n->nchunk_free * 1024 /
+	    n->a->shape.chunks);
+}
+
+uint32_t
+conn_window(const struct conn *c)
+{
+	return min_u32(c->cwnd, c->snd_wnd);
+}
+
 /* A chunk for len bytes; the other size if there is none of the right one. */
 static uint32_t
 chunk_for(struct net *n, struct conn *c, uint32_t len, bool other)

@@ -41,6 +41,18 @@ struct svc_save {
 	enum svc_save_end end;
 };
 
+/* A piece of a file that is too large for the cache (FCACHE_FILE). */
+struct svc_fetch {
+	uint32_t id;		/* conn_id() of who wants it */
+	uint32_t len;		/* bytes, at least 1 */
+	const struct fcache *fc;
+	const struct fcache_entry *entry; /* of fc */
+	uint64_t off;		/* off + len is at most the entry's size */
+	bool last;		/* nothing follows: it is given only after the
+				   file was found unchanged once more */
+	const uint8_t **bytes;	/* where to say where they are */
+};
+
 /* What the worker (or a simulator, or a test) does for a service. */
 struct svc_io {
 	/* The cached document root of this path, or NULL. */
@@ -78,6 +90,23 @@ struct svc_io {
 	/* Whether all pieces are written; then how many files are whole and
 	 * how many failed, since save_open(). */
 	bool	(*saved)(void *arg, uint64_t *whole, uint64_t *failed);
+
+	/*
+	 * Read without waiting. > 0: so many bytes, at most q->len, lie at
+	 * *q->bytes until the event ends; 0: they are on their way, and
+	 * fetch_next() will name the connection; then ask again for the same.
+	 * -ESTALE: the file is not what the image says (any more), other
+	 * -errno: it cannot be read. A connection reads one piece at a time:
+	 * asking for another gives up the one before. NULL: there are no
+	 * reads.
+	 */
+	int64_t	(*fetch)(void *arg, const struct svc_fetch *q);
+	/* A connection wants no more, or is not ours any more. Must be said
+	 * before its id is another's, and whenever it waits for something
+	 * else: buffers are few. */
+	void	(*fetch_end)(void *arg, uint32_t id);
+	/* A connection that is to ask again; UINT32_MAX: none. Every tick. */
+	uint32_t (*fetch_next)(void *arg);
 };
 
 /* A service running in a slot. */

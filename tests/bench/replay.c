@@ -245,10 +245,12 @@ save_image(void)
 	void *mem;
 	FILE *f;
 
-	if (fcache_measure(b.root, &len, why, sizeof(why)) < 0)
+	if (fcache_measure(&(struct fcache_root){ b.root, NULL,
+	    UINT64_MAX }, &len, why, sizeof(why)) < 0)
 		errx(1, "%s: %s", b.root, why);
 	mem = zeroed(len);
-	if (fcache_build(mem, len, b.root, "/etc/mime.types", why,
+	if (fcache_build(mem, len, &(struct fcache_root){ b.root,
+	    "/etc/mime.types", UINT64_MAX }, why,
 	    sizeof(why)) < 0)
 		errx(1, "%s: %s", b.root, why);
 	f = fopen(b.image, "w");

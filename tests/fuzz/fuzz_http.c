@@ -122,12 +122,14 @@ make_root(void)
 	assert(rc == 0);
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		put_file(dir, files[i].name, files[i].size);
-	rc = fcache_measure(dir, &size, err, sizeof(err));
+	rc = fcache_measure(&(struct fcache_root){ dir, NULL,
+	    UINT64_MAX }, &size, err, sizeof(err));
 	assert(rc == 0);
 	root = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	assert(root != NULL);
 	memset(root, 0, size);
-	rc = fcache_build(root, size, dir, "/etc/mime.types", err,
+	rc = fcache_build(root, size, &(struct fcache_root){ dir,
+	    "/etc/mime.types", UINT64_MAX }, err,
 	    sizeof(err));
 	assert(rc == 0 && fcache_check(root, size) == 0);
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

@@ -70,11 +70,13 @@ image(size_t *size)
 {
 	struct fcache *fc;
 
-	ck_assert_int_eq(fcache_measure(dir, size, err, sizeof(err)), 0);
+	ck_assert_int_eq(fcache_measure(&(struct fcache_root){ dir, NULL,
+	    UINT64_MAX }, size, err, sizeof(err)), 0);
 	fc = aligned_alloc(64, (*size + 63) & ~(size_t)63);
 	ck_assert_ptr_nonnull(fc);
 	memset(fc, 0, *size);
-	ck_assert_msg(fcache_build(fc, *size, dir, "/etc/mime.types", err,
+	ck_assert_msg(fcache_build(fc, *size, &(struct fcache_root){ dir,
+	    "/etc/mime.types", UINT64_MAX }, err,
 	    sizeof(err)) == 0, "%s", err);
 	ck_assert_int_eq(fcache_check(fc, *size), 0);
 	return fc;
@@ -258,16 +260,19 @@ START_TEST(failures_say_what_and_how_much)
 	char want[128];
 	size_t size;
 
-	ck_assert_int_eq(fcache_measure("/nonexistent", &size, err,
+	ck_assert_int_eq(fcache_measure(&(struct fcache_root){ "/nonexistent", NULL,
+	    UINT64_MAX }, &size, err,
 	    sizeof(err)), -ENOENT);
 	ck_assert_str_eq(err, "/nonexistent: No such file or directory");
-	ck_assert_int_eq(fcache_measure("/etc/passwd", &size, err,
+	ck_assert_int_eq(fcache_measure(&(struct fcache_root){ "/etc/passwd", NULL,
+	    UINT64_MAX }, &size, err,
 	    sizeof(err)), -ENOTDIR);
 	put("big", dir, sizeof(dir));
-	ck_assert_int_eq(fcache_measure(dir, &size, err, sizeof(err)), 0);
+	ck_assert_int_eq(fcache_measure(&(struct fcache_root){ dir, NULL,
+	    UINT64_MAX }, &size, err, sizeof(err)), 0);
 	memset(fc, 0, 4096);
-	ck_assert_int_eq(fcache_build(fc, size - 1, dir, "/etc/mime.types",
-	    err, sizeof(err)), -ENOSPC);
+	ck_assert_int_eq(fcache_build(fc, size - 1, &(struct fcache_root){ dir,
+	    "/etc/mime.types", UINT64_MAX }, err, sizeof(err)), -ENOSPC);
 	snprintf(want, sizeof(want), "%s: needs %zu bytes", dir, size);
 	ck_assert_msg(strncmp(err, want, strlen(want)) == 0, "%s", err);
 	snprintf(want, sizeof(want), "there are %zu", size - 1);
@@ -283,11 +288,42 @@ START_TEST(missing_media_types_are_a_warning)
 
 	put("a.html", "x", 1);
 	memset(fc, 0, 8192);
-	ck_assert_int_eq(fcache_build(fc, 8192, dir, "/nonexistent", err,
+	ck_assert_int_eq(fcache_build(fc, 8192, &(struct fcache_root){ dir,
+	    "/nonexistent", UINT64_MAX }, err,
 	    sizeof(err)), 0);
 	ck_assert_ptr_nonnull(strstr(err, "/nonexistent: No such file"));
 	ck_assert_str_eq(fcache_str(fc, find(fc, "/a.html")->type),
 	    "application/octet-stream");
+	free(fc);
+}
+END_TEST
+
+/* Above the limit a file is named, with who it is, and takes no room. */
+START_TEST(large_files_are_named_only)
+{
+	struct fcache_root from = { dir, "/etc/mime.types", 10 };
+	struct fcache *fc = aligned_alloc(64, 16384);
+	const struct fcache_entry *e;
+	struct stat st;
+	char path[128];
+
+	put("small.txt", "0123456789", 10);
+	put("large.txt", "0123456789x", 11);
+	put("large.txt.gz", "z", 1);
+	memset(fc, 0, 16384);
+	ck_assert_int_eq(fcache_build(fc, 16384, &from, err, sizeof(err)), 0);
+	ck_assert_int_eq(fcache_check(fc, 16384), 0);
+	ck_assert_uint_eq(fc->content, 11 + find(fc, "/")->size);
+	e = find(fc, "/small.txt");
+	ck_assert_uint_eq(e->flags, 0);
+	e = find(fc, "/large.txt");
+	ck_assert_uint_eq(e->flags, FCACHE_FILE | FCACHE_VARY);
+	snprintf(path, sizeof(path), "%s/large.txt", dir);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(e->ino, st.st_ino);
+	ck_assert_uint_eq(e->mtime_ns, (uint64_t)st.st_mtim.tv_nsec);
+	ck_assert_uint_eq(e->size, 11);
+	ck_assert_str_eq(fcache_str(fc, e->type), "text/plain");
 	free(fc);
 }
 END_TEST
@@ -356,6 +392,7 @@ main(void)
 	tcase_add_test(tc, links_are_followed_only_beneath_the_root);
 	tcase_add_test(tc, failures_say_what_and_how_much);
 	tcase_add_test(tc, missing_media_types_are_a_warning);
+	tcase_add_test(tc, large_files_are_named_only);
 	tcase_add_test(tc, an_empty_root_is_an_image_too);
 	tcase_add_test(tc, damage_is_seen_or_harmless);
 	srunner_run_all(sr, CK_NORMAL);

@@ -19,12 +19,15 @@
 #define GET(p)		"GET " p " HTTP/1.1\r\n" H
 #define POST(p)		"POST " p " HTTP/1.1\r\n" H
 #define BIG		100000u
+#define HUGE_LEN	300001u	/* of the file that is not in the cache */
+#define FILE_MAX	200000u	/* largest that is */
 
 extern const struct service http_service;
 
 static char dir[64];
 static struct fcache *cache;
 static char big[BIG];
+static char huge_file[HUGE_LEN];
 
 static inline void
 put(const char *path, const void *data, size_t n)
@@ -47,6 +50,8 @@ make_root(void)
 
 	for (i = 0; i < BIG; i++)
 		big[i] = (char)(i * 7 + i / 251);
+	for (i = 0; i < HUGE_LEN; i++)
+		huge_file[i] = (char)(i * 11 + i / 257);
 	snprintf(dir, sizeof(dir), "/tmp/svc_http.XXXXXX");
 	assert(mkdtemp(dir) != NULL);
 	put("index.html", "index", 5);
@@ -55,6 +60,7 @@ make_root(void)
 	put("kilo", big, HTTP_COPY);
 	put("more", big, HTTP_COPY + 1);
 	put("big", big, BIG);
+	put("huge", huge_file, HUGE_LEN);
 	snprintf(full, sizeof(full), "%s/dir", dir);
 	mkdir(full, 0755);
 	put("dir/index.html", "sub", 3);
@@ -73,11 +79,13 @@ make_root(void)
 	snprintf(full, sizeof(full), "%s/list/sub", dir);
 	mkdir(full, 0755);
 	put("list/sub/deep", "xyz", 3);
-	if (fcache_measure(dir, &size, err, sizeof(err)) != 0)
+	if (fcache_measure(&(struct fcache_root){ dir, NULL,
+	    FILE_MAX }, &size, err, sizeof(err)) != 0)
 		abort();
 	cache = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	memset(cache, 0, size);
-	if (fcache_build(cache, size, dir, "/etc/mime.types", err,
+	if (fcache_build(cache, size, &(struct fcache_root){ dir,
+	    "/etc/mime.types", FILE_MAX }, err,
 	    sizeof(err)) != 0)
 		abort();
 	snprintf(full, sizeof(full), "rm -rf '%s'", dir);
@@ -96,6 +104,8 @@ start(void)
 	snprintf(conf->echo, OPT_STRLEN, "/echo");
 	n = mock_start(&http_service, conf, cache, &err);
 	ck_assert_int_eq(err, 0);
+	n->disk = (const uint8_t *)huge_file;
+	n->disk_size = HUGE_LEN;
 	return n;
 }
 

@@ -45,6 +45,16 @@ struct net {
 	struct conn **conns;	/* opened by net_connect() */
 	uint32_t nconns;
 	int connect_err;
+	uint32_t spare;		/* conn_spare() */
+	struct conn *one;	/* what conn_enter() finds */
+	/* reads: of this file, each after so many looks; or this error */
+	const uint8_t *disk;
+	uint64_t disk_size;
+	uint32_t read_slow, read_looks, read_most;
+	int64_t read_err;
+	uint64_t read_off;
+	uint32_t reads, ends;	/* begun, given up */
+	bool reading, read_named;
 	int64_t wall;
 	const struct fcache *root;
 	char log[65536], report[65536];
@@ -157,6 +167,24 @@ conn_room(struct net *n, struct conn *c)
 	if (c->sndbuf == 0)
 		return 1u << 30;
 	return c->copied < c->sndbuf ? c->sndbuf - c->copied : 0;
+}
+
+uint32_t
+conn_sndbuf(const struct net *n, const struct conn *c)
+{
+	return c->sndbuf == 0 ? 1u << 30 : c->sndbuf;
+}
+
+uint32_t
+conn_window(const struct conn *c)
+{
+	return 1u << 30;
+}
+
+uint32_t
+conn_spare(const struct net *n)
+{
+	return n->spare;
 }
 
 uint64_t
@@ -308,10 +336,13 @@ conn_metrics(const struct net *n, const struct conn *c, struct conn_metrics *m)
 	m->bytes_out = c->taken;
 }
 
-/* Only those that the service opened are reached without an event. */
+/* Only those that the service opened are reached without an event, or the one
+ * of the test. */
 struct conn *
 conn_enter(struct net *n, uint32_t id)
 {
+	if (n->one != NULL)
+		return id == 0 ? n->one : NULL;
 	return id < n->nconns && !n->conns[id]->aborted ? n->conns[id] : NULL;
 }
 
@@ -461,9 +492,58 @@ mock_saved(void *arg, uint64_t *whole, uint64_t *failed)
 	return true;
 }
 
+/* One connection reads at a time. */
+static int64_t
+mock_read(void *arg, const struct svc_fetch *q)
+{
+	struct net *n = arg;
+	uint32_t len = q->len;
+
+	assert(q->len > 0 && q->off + q->len <= n->disk_size);
+	if (!n->reading || n->read_off != q->off) {
+		n->reading = true;
+		n->read_off = q->off;
+		n->read_looks = 0;
+		n->reads++;
+	}
+	if (n->read_looks++ < n->read_slow) {
+		n->read_named = true;
+		return 0;
+	}
+	if (n->read_err != 0)
+		return n->read_err;
+	if (n->read_most > 0 && len > n->read_most)
+		len = n->read_most;
+	*q->bytes = n->disk + q->off;
+	return len;
+}
+
+static void
+mock_read_end(void *arg, uint32_t id)
+{
+	struct net *n = arg;
+
+	n->ends += n->reading;
+	n->reading = n->read_named = false;
+}
+
+static uint32_t
+mock_read_next(void *arg)
+{
+	struct net *n = arg;
+
+	if (!n->read_named)
+		return UINT32_MAX;
+	n->read_named = false;
+	return 0;
+}
+
 static const struct svc_io mock_io = {
-	mock_root, mock_wall, mock_log, mock_report, mock_done, mock_keep,
-	mock_file, mock_save_open, mock_save, mock_saved
+	.root = mock_root, .wall = mock_wall, .log = mock_log,
+	.report = mock_report, .done = mock_done, .keep = mock_keep,
+	.file = mock_file, .save_open = mock_save_open, .save = mock_save,
+	.saved = mock_saved, .fetch = mock_read,
+	.fetch_end = mock_read_end, .fetch_next = mock_read_next,
 };
 
 /* Fill a service's options with their defaults. */
@@ -500,6 +580,7 @@ mock_start(const struct service *sv, void *conf, const struct fcache *root,
 	n->root = root;
 	n->now = 1000000;
 	n->wall = 1700000000;
+	n->spare = 1024;
 	n->svc.service = sv;
 	n->svc.net = n;
 	n->svc.conf = conf;
@@ -538,6 +619,15 @@ mock_stop(struct net *n)
 	free(n);
 }
 
+/* Whether there is the room that is waited for, or all there can be. */
+static inline bool
+mock_has_room(struct net *n, const struct conn *c)
+{
+	uint32_t room = conn_room(n, (struct conn *)(uintptr_t)c);
+
+	return room > 0 && (room >= c->want || c->copied == 0);
+}
+
 /* Call the service; and again while it wants room that there is. */
 static inline void
 mock_event(struct net *n, struct conn *c, uint32_t events)
@@ -547,7 +637,7 @@ mock_event(struct net *n, struct conn *c, uint32_t events)
 	if (!mock_alive(c))
 		return;
 	n->svc.service->event(&n->svc, c, events);
-	while (mock_alive(c) && c->want > 0 && conn_room(n, c) > 0 &&
+	while (mock_alive(c) && c->want > 0 && mock_has_room(n, c) &&
 	    rounds++ < 100000) {
 		c->want = 0;
 		n->svc.service->event(&n->svc, c, CONN_WRITE);

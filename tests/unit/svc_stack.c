@@ -143,11 +143,13 @@ make_cache(void)
 			abort();
 		fclose(f);
 	}
-	if (fcache_measure(dir, &size, err, sizeof(err)) != 0)
+	if (fcache_measure(&(struct fcache_root){ dir, NULL,
+	    UINT64_MAX }, &size, err, sizeof(err)) != 0)
 		abort();
 	cache = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	memset(cache, 0, size);
-	if (fcache_build(cache, size, dir, "/etc/mime.types", err,
+	if (fcache_build(cache, size, &(struct fcache_root){ dir,
+	    "/etc/mime.types", UINT64_MAX }, err,
 	    sizeof(err)) != 0)
 		abort();
 	for (i = 0; i < 3; i++) {

@@ -84,6 +84,9 @@ take_dir(struct super *s)
 static int
 measure_roots(struct super *s, uint64_t *bytes)
 {
+	struct fcache_root from = {
+		.file_max = (uint64_t)s->conf.memory.cache_file_max
+	};
 	const char *root[BOARD_ROOTS];
 	char err[1024];
 	size_t size;
@@ -94,7 +97,8 @@ measure_roots(struct super *s, uint64_t *bytes)
 	conf_roots(&s->conf, root, &n);
 	for (i = 0; i < n; i++) {
 		err[0] = '\0';
-		error = fcache_measure(root[i], &size, err, sizeof(err));
+		from.root = root[i];
+		error = fcache_measure(&from, &size, err, sizeof(err));
 		if (error < 0) {
 			complain(err[0] != '\0' ? err : strerror(-error));
 			return error;
@@ -102,7 +106,8 @@ measure_roots(struct super *s, uint64_t *bytes)
 		if (size > (uint64_t)s->conf.memory.cache_mb * MB) {
 			fprintf(stderr, "starfish: %s: document root %s: %"
 			    PRIu64 " MB, more than memory.cache_mb = %d "
-			    "allows\n", s->conf.file, root[i],
+			    "allows; files above memory.cache_file_max are "
+			    "not counted\n", s->conf.file, root[i],
 			    ((uint64_t)size + MB - 1) / MB,
 			    (int)s->conf.memory.cache_mb);
 			return -EFBIG;

@@ -104,6 +104,8 @@ static const struct svc_counter http_counters[] = {
 	[HTTP_BLOCKED] = { "blocked", "waits for room in the send queue" },
 	[HTTP_RESET] = { "lost", "connections that the client broke" },
 	[HTTP_REFUSED] = { "refused", "connections above a limit" },
+	[HTTP_STREAMED] = { "streamed", "bytes of files read from the disk" },
+	[HTTP_STALE] = { "stale", "answers cut: the file changed, or failed" },
 	WS_COUNTER_ROWS("ws_", HTTP_WS),
 	[HTTP_WS + WS_COUNTERS] = { NULL, NULL }
 };
@@ -269,6 +271,17 @@ ended(struct hx *x)
 	hx_close(x);
 }
 
+/* The connection, whose record is still to be read, is not ours any more. */
+static void
+leave(struct svc *s, struct http_state *st, struct conn *c)
+{
+	struct http_priv *p = s->priv;
+
+	limit_leave(p, st, c);
+	if (p->streams)
+		stream_leave(s, c);
+}
+
 static void
 http_event(struct svc *s, struct conn *c, uint32_t events)
 {
@@ -285,7 +298,7 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	if (events & CONN_GONE) {
 		if (conn_error(c) != 0)
 			svc_count(s, HTTP_RESET, 1);
-		limit_leave(x.p, x.st, c);
+		leave(s, x.st, c);
 		return;
 	}
 	x.s = s;
@@ -315,7 +328,7 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 			go = GO_WAIT;
 	}
 	if (go == GO_GONE) {
-		limit_leave(x.p, x.st, c);
+		leave(s, x.st, c);
 		return;
 	}
 	hx_flush(&x);
@@ -326,7 +339,7 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 		conn_want_room(s->net, c, 1);
 	else if (conn_fin(c) && !x.blocked && !answering(x.st)) {
 		ended(&x);
-		limit_leave(x.p, x.st, c);
+		leave(s, x.st, c);
 	}
 }
 
@@ -422,6 +435,11 @@ http_tick(struct svc *s, uint64_t now_us)
 {
 	struct http_priv *p = s->priv;
 
+	if (p->streams && stream_tick(s)) {
+		if (p->ws_len > 0)
+			ws_tick(&p->ws, now_us);
+		return now_us;
+	}
 	return p->ws_len > 0 ? ws_tick(&p->ws, now_us) : UINT64_MAX;
 }
 

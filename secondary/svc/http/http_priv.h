@@ -65,8 +65,13 @@ struct http_state {
 		struct {
 			/* µs: when the phase began or went on */
 			uint64_t stamp;
-			/* bytes of body to come, if not chunked */
-			uint64_t left;
+			union {
+				/* bytes of body to come, if not chunked */
+				uint64_t left;
+				/* PH_HEAD: bytes queued of the stretch of a
+				 * large file in hand; else 0 */
+				uint64_t at;
+			};
 			/* bytes of body so far, decoded */
 			uint64_t body;
 			/* bytes taken (heads) or received (bodies) until
@@ -121,6 +126,8 @@ enum http_counter {
 	HTTP_BLOCKED,
 	HTTP_RESET,
 	HTTP_REFUSED,
+	HTTP_STREAMED,
+	HTTP_STALE,
 	HTTP_WS,		/* the first of enum ws_counter */
 };
 
@@ -148,6 +155,7 @@ struct http_priv {
 	struct http_host host[OPT_LISTLEN];
 	struct http_limits limits;
 	bool own_index;		/* index is not the cache's own */
+	bool streams;		/* reads of large files were asked for */
 	uint32_t echo_len;
 	uint32_t ws_len;
 	struct ws ws;
@@ -192,7 +200,7 @@ struct hx {
 	/* the request in hand */
 	bool close;		/* the connection ends with its answer */
 	bool echo;		/* it is for the echo route */
-	bool blocked;		/* an answer waits for room */
+	bool blocked;		/* an answer waits for room, or for a file */
 	struct http_req req;
 };
 
@@ -333,6 +341,29 @@ bool	find_file(struct hx *x);
 
 /* Vary and Content-Encoding of an entry. */
 void	find_fields(struct fmt *f, const struct fcache_entry *e);
+
+/* ---- stream.c ---- */
+
+/* The whole of a file that is too large for the cache, as 200. */
+enum http_go stream_whole(struct hx *x, const struct fcache_entry *e);
+
+/*
+ * Before the head of an answer with len bytes of such a file from `first` on:
+ * see that they can be read. true: they can. false: they cannot yet, or are
+ * answered for already; return *go.
+ */
+bool	stream_first(struct hx *x, const struct fcache_entry *e,
+	    uint64_t first, uint64_t len, enum http_go *go);
+
+/* Queue them. GO_ON: all are; GO_WAIT; GO_GONE: the file changed. */
+enum http_go stream_put(struct hx *x, const struct fcache_entry *e,
+	    uint64_t first, uint64_t len);
+
+/* The connection is not ours any more. */
+void	stream_leave(struct svc *s, struct conn *c);
+
+/* Let connections whose reads are done go on; whether there were any. */
+bool	stream_tick(struct svc *s);
 
 /* ---- range.c ---- */
 

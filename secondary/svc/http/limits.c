@@ -140,7 +140,14 @@ quiet(struct hx *x)
 	struct conn_metrics m;
 	uint64_t due;
 
-	if (conn_queued(x->c) > 0 || st->step > 0) {
+	if (conn_queued(x->c) == 0 && (st->step > 0 || hx_avail(x) > 0)) {
+		/* It waits for the disk or for chunks: no fault of the
+		 * client's. */
+		st->seen = 0;
+		hx_timer(x, x->conf->send_timeout_ms);
+		return GO_ON;
+	}
+	if (conn_queued(x->c) > 0) {
 		conn_metrics(x->n, x->c, &m);
 		if (stalls(x, m.bytes_out + 1)) {
 			svc_count(x->s, HTTP_STALLED, 1);

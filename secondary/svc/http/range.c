@@ -103,41 +103,57 @@ head(struct hx *x, struct fmt *f, const struct fcache_entry *e,
 	page_end(x, f);
 }
 
-/* Item `item`: the bytes of a range. false: wait. */
-static bool
+/* Item `item`: the bytes of a range. GO_ON: they are queued. */
+static enum http_go
 put_bytes(struct hx *x, uint32_t item, const struct fcache_entry *e,
     const struct http_range *r)
 {
+	uint64_t len = r->last - r->first + 1;
+	enum http_go go;
+
 	if (x->st->step > item)
-		return true;
+		return GO_ON;
 	hx_flush(x);
-	if (conn_send_mem(x->n, x->c, fcache_body(x->root, e) + r->first,
-	    r->last - r->first + 1) < 0) {
-		hx_wait_room(x, 1);
-		return false;
+	if (e->flags & FCACHE_FILE) {
+		go = stream_put(x, e, r->first, len);
+		if (go != GO_ON)
+			return go;
+	} else {
+		if (conn_send_mem(x->n, x->c, fcache_body(x->root, e) +
+		    r->first, len) < 0)
+			return hx_wait_room(x, 1);
+		svc_count(x->s, HTTP_BYTES, len);
 	}
 	x->st->step++;
-	svc_count(x->s, HTTP_BYTES, r->last - r->first + 1);
-	return true;
+	return GO_ON;
 }
 
 enum http_go
 range_answer(struct hx *x, const struct fcache_entry *e,
     const struct http_range *r, uint32_t n)
 {
+	enum http_go go;
 	struct fmt f;
 	uint32_t i;
 
+	if ((e->flags & FCACHE_FILE) && !stream_first(x, e, r->first,
+	    r->last - r->first + 1, &go))
+		return go;
+	x->st->status = 206;
 	head(x, &f, e, r, n);
 	if (!page_put(x, 0, &f))
 		return GO_WAIT;
-	if (n == 1)
-		return put_bytes(x, 1, e, r) ? http_answered(x, 206) : GO_WAIT;
+	if (n == 1) {
+		go = put_bytes(x, 1, e, r);
+		return go == GO_ON ? http_answered(x, 206) : go;
+	}
 	for (i = 0; i < n; i++) {
 		part_head(x, &f, e, &r[i]);
-		if (!page_put(x, 1 + 2 * i, &f) ||
-		    !put_bytes(x, 2 + 2 * i, e, &r[i]))
+		if (!page_put(x, 1 + 2 * i, &f))
 			return GO_WAIT;
+		go = put_bytes(x, 2 + 2 * i, e, &r[i]);
+		if (go != GO_ON)
+			return go;
 	}
 	last_line(x, &f, e);
 	return page_put(x, 1 + 2 * n, &f) ? http_answered(x, 206) : GO_WAIT;

@@ -141,16 +141,19 @@ found(struct hx *x, const struct fcache_entry *e)
 		status = (uint16_t)http_conditions(r, &v);
 	if (status == 304 || status == 412 || status == 416)
 		return page_file(x, e, status);
+	if (status == 503)
+		return page_error(x, 503);
 	if (st->step > 0 || st->pos > 0 ? status == 206 :
 	    http_range_counts(r, &v))
 		n = http_ranges(&r->field[FIELD_RANGE], e->size, range);
 	if (n == RANGE_NONE)
 		return page_file(x, e, 416);
+	if (n == RANGE_WHOLE && (e->flags & FCACHE_FILE))
+		return stream_whole(x, e);
 	if (n == RANGE_WHOLE) {
 		st->status = 200;
 		return file_whole(x, e);
 	}
-	st->status = 206;
 	return range_answer(x, e, range, (uint32_t)n);
 }
 
@@ -183,8 +186,8 @@ file_answer(struct hx *x)
 			e = find_entry(x, e);
 		if (e == NULL)
 			return not_there(x);
-		return r->have & (CONDITIONS | BIT(FIELD_RANGE)) ?
-		    found(x, e) : file_whole(x, e);
+		return (r->have & (CONDITIONS | BIT(FIELD_RANGE))) ||
+		    (e->flags & FCACHE_FILE) ? found(x, e) : file_whole(x, e);
 	}
 	/* "/dir" where there is "/dir/" (never for what ends in a slash). */
 	if (path[n - 1] != '/') {
