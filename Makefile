@@ -91,7 +91,7 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 .SECONDARY:
 
 .PHONY: all help deps run check unit asan tidy sim fuzz bench system \
-	install uninstall clean progs
+	install uninstall clean progs new-service
 
 all: progs
 
@@ -108,6 +108,7 @@ help:
 ## make sim        simulator, SEEDS=n
 ## make fuzz       fuzz targets, FUZZ_SECONDS=n each
 ## make system     system tests over tap (root)
+## make new-service  lay the file of a service, NAME=x
 ## make bench      speed beside nginx, ONLY=name, RECORD=1
 ## make install    DESTDIR, prefix
 ## make uninstall  the same files again

@@ -20,6 +20,7 @@ step tidy tools/tidy
 step pure tests/pure.sh "$build/lib/libstarfish-net.a"
 step layout tests/layout.sh "$build"
 step embed tests/embed.sh "$build"
+step new_service tests/new_service.sh
 step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
 step sim "$build/test/sim" --seeds 1-500 -j "$(nproc)"
 BUILD=$build step system tests/system/run

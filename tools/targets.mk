@@ -35,6 +35,10 @@ check: deps
 tidy: deps
 	@tools/tidy
 
+# ---- a service of one's own ------------------------------------------------
+new-service:
+	@tools/new-service "$(NAME)"
+
 # ---- simulator -----------------------------------------------------------
 SEEDS	?= 500
 $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNET)

@@ -4,12 +4,15 @@
  * neither disturb nor be stopped by one.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "verbs.h"
 
 static int
 verb_help(const struct request *rq)
 {
+	if (rq->topic != NULL && strcmp(rq->topic, "service") == 0)
+		return manual_service(rq->subtopic);
 	if (words_help(rq->topic, stdout) == 0)
 		return 0;
 	fprintf(stderr, "starfish: no such command: \"%s\"\n", rq->topic);

@@ -67,7 +67,7 @@ static const struct word words[] = {
 	  "start a slot again that died too often" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
-	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command" },
+	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },
 	{ .word = NULL }
 };
 
@@ -283,6 +283,7 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 		return 0;
 	default:
 		rq->topic = s;
+		rq->subtopic = at + 1 < p->nargs ? p->args[at + 1] : NULL;
 		return 0;
 	}
 }

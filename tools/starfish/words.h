@@ -41,6 +41,7 @@ struct request {
 	const char *name;	/* -n; NULL: the only instance */
 	const char *file;	/* -c, or the FILE of config; NULL: none */
 	const char *topic;	/* help of this word; NULL: of all */
+	const char *subtopic;	/* "help service NAME"; NULL: none */
 	uint32_t slot;		/* BOARD_NONE: all */
 	uint32_t watch_ms;	/* -w; 0: once */
 	uint8_t json;
