@@ -85,7 +85,8 @@ system: deps
 ONLY	?=
 RECORD	?=
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))
-$(BUILD)/bench/replay: $(BUILD)/obj/tests/bench/replay.o $(COMMON_OBJ) $(LIBNET)
+BENCH_BIN += $(BUILD)/bench/replay
+$(BUILD)/bench/replay: $(call obj,$(wildcard tests/bench/replay/*.c)) $(COMMON_OBJ) $(LIBNET)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz

@@ -33,8 +33,9 @@ HTTP = {
 # replay's arguments, and what we aim at
 INSTR = {
     "instr_per_request": ([], 1500),
+    "instr_per_request_stack": (["-s"], 900),
     "instr_per_request_pipelined": (["-P", "16"], 700),
-    "instr_per_connection": (["-1"], None),
+    "instr_per_connection": (["-1"], 8000),
 }
 NAMES = list(HTTP) + ["conn_bytes_idle"] + list(INSTR)
 
