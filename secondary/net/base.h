@@ -29,8 +29,9 @@ bool	neigh_heard(struct net *n, uint8_t port, const uint8_t addr[16],
 /* The entry may be wrong: it is asked at its next use. */
 void	neigh_doubt(struct net *n, struct neigh *e);
 /* Fill in the link address and queue the frame, or hold it until there is
- * one. Takes p, whose link header is in place but for the destination. */
-void	neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16]);
+ * one. Takes p, whose link header is in place but for the destination. Returns
+ * 1 + number of the neighbour that it was sent to; 0: it was not yet. */
+uint32_t neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16]);
 /* Deadline of neighbour record id. */
 void	neigh_timer(struct net *n, uint32_t id);
 

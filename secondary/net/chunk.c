@@ -4,26 +4,6 @@
  */
 #include "net_priv.h"
 
-struct chunk *
-chunk_at(const struct net *n, uint32_t c)
-{
-	const struct arena_shape *s = &n->a->shape;
-
-	if (c < s->small)
-		return (struct chunk *)(void *)(n->small +
-		    (size_t)c * CHUNK_SMALL);
-	assert(c - s->small < s->chunks);
-	return (struct chunk *)(void *)(n->chunks +
-	    (size_t)(c - s->small) * s->chunk_size);
-}
-
-uint32_t
-chunk_room(const struct net *n, uint32_t c)
-{
-	return (c < n->a->shape.small ? CHUNK_SMALL :
-	    n->a->shape.chunk_size) - (uint32_t)sizeof(struct chunk);
-}
-
 uint32_t
 chunk_get(struct net *n, bool big)
 {
@@ -108,23 +88,4 @@ uint32_t
 net_tx_mark(const struct net *n)
 {
 	return n->tx_mark;
-}
-
-struct pkt *
-frame_get(struct net *n)
-{
-	struct pkt *p = pktpool_get(n->env.pool);
-
-	if (__builtin_expect(p == NULL, 0)) {
-		net_count(n, CNT_drop_no_buffer, 1);
-		return NULL;
-	}
-	pkt_reset(p, PKT_HEADROOM);
-	return p;
-}
-
-void
-frame_put(struct net *n, struct pkt *p)
-{
-	pktpool_put(n->env.pool, p);
 }

@@ -2,8 +2,7 @@
 #include <endian.h>
 
 #include "base.h"
-
-#define TTL	64u
+#include "ip4_out.h"
 
 bool
 bucket_take(struct bucket *b, uint64_t now_us, uint32_t rate, uint32_t burst)
@@ -181,7 +180,7 @@ write4(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 		np->ip_id += (uint16_t)((total - IP4_HLEN - p->l4_len - 1) /
 		    p->tso_mss);
 	wr16(ip + IP4_FRAG, IP4_DF);
-	ip[IP4_TTL] = TTL;
+	ip[IP4_TTL] = IP4_TTL_OURS;
 	ip[IP4_PROTO] = proto;
 	wr16(ip + IP4_CSUM, 0);
 	memcpy(ip + IP4_SRC, t->laddr + 12, 4);
@@ -217,7 +216,7 @@ ip6_write(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	wr32(ip, 6u << 28 | (uint32_t)tos << 20);
 	wr16(ip + IP6_PAYLOAD, (uint16_t)len);
 	ip[IP6_NEXT] = proto;
-	ip[IP6_HOPS] = TTL;
+	ip[IP6_HOPS] = IP4_TTL_OURS;
 	memcpy(ip + IP6_SRC, t->laddr, 16);
 	memcpy(ip + IP6_DST, t->raddr, 16);
 	return ip;
@@ -262,8 +261,13 @@ ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 {
 	const struct net_port *np = &n->port[t->port];
 	const uint8_t *hop;
+	struct hop *used;
+	uint32_t neigh;
 	uint8_t gw[16];
 
+	if (proto == PROTO_TCP && p->nfrag == 0 &&
+	    (p->flags & PKT_TX_TSO) == 0 && ip4_straight(n, p, t, l4_len, tos))
+		return;
 	p->port = t->port;
 	p->l4_len = l4_len;
 	if (p->nfrag != 0 && (np->conf.caps & NET_CAP_FRAGS) == 0 &&
@@ -289,5 +293,9 @@ ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	}
 	write4(n, p, t, proto, tos);
 	link_write(n, p, ETH_P_IP4);
-	neigh_send(n, p, hop);
+	neigh = neigh_send(n, p, hop);
+	used = hop_at(n, rd32_be(t->raddr + 12));
+	used->dst_be = rd32_be(t->raddr + 12);
+	used->port = t->port;
+	used->neigh = (uint16_t)neigh;
 }

@@ -72,6 +72,58 @@ lookup_find(const struct net *n, uint32_t hash, const struct tuple *t)
 	return ARENA_NONE;
 }
 
+/* What the headers of an IPv4 segment of the flow say. */
+static inline uint64_t
+addrs_of(const struct tuple *t)
+{
+	uint32_t src, dst;
+
+	memcpy(&src, t->raddr + 12, 4);
+	memcpy(&dst, t->laddr + 12, 4);
+	return src | (uint64_t)dst << 32;
+}
+
+static inline uint32_t
+ports_of(const struct tuple *t)
+{
+	return t->rport_be | (uint32_t)t->lport_be << 16;
+}
+
+uint32_t
+lookup_flow(struct net *n, const struct tuple *t, uint32_t *hash)
+{
+	uint64_t addrs = addrs_of(t);
+	uint32_t ports = ports_of(t), id;
+	struct flow *f;
+
+	if (t->family == 4) {
+		id = flow_find(n, addrs, ports);
+		if (id != ARENA_NONE && conn_at(n, id)->t.port == t->port) {
+			*hash = conn_at(n, id)->rec.hash;
+			return id;
+		}
+	}
+	*hash = tuple_hash(n, t);
+	id = lookup_find(n, *hash, t);
+	if (t->family == 4 && id < n->a->shape.conns) {
+		f = flow_at(n, addrs, ports);
+		f->addrs = addrs;
+		f->ports = ports;
+		f->id = id + 1;
+	}
+	return id;
+}
+
+static void
+flow_forget(struct net *n, uint32_t id)
+{
+	const struct tuple *t = &conn_at(n, id)->t;
+	struct flow *f = flow_at(n, addrs_of(t), ports_of(t));
+
+	if (f->id == id + 1)
+		f->id = 0;
+}
+
 void
 lookup_put(struct net *n, uint32_t hash, uint32_t id)
 {
@@ -88,6 +140,8 @@ lookup_del(struct net *n, uint32_t hash, uint32_t id)
 {
 	uint32_t mask = n->a->hash_mask, i = hash & mask, j, home;
 
+	if (id < n->a->shape.conns)
+		flow_forget(n, id);
 	while (n->hash[i].id != id) {
 		if (n->hash[i].id == ARENA_NONE)
 			return;

@@ -10,7 +10,6 @@
 
 #define ASK_US		US_PER_S	/* between two requests */
 #define ASK_TRIES	3u		/* RFC 1122 (2.3.2.1), RFC 4861 (10) */
-#define FRESH_US	(30 * US_PER_S)	/* REACHABLE_TIME of RFC 4861 */
 #define FORGET_US	(600 * US_PER_S) /* unused this long: dropped */
 #define MAC_MASK	UINT64_C(0xffffffffffff)
 
@@ -149,7 +148,11 @@ static void
 neigh_drop(struct net *n, uint32_t i)
 {
 	struct neigh *e = &n->neighs[i];
+	uint32_t k;
 
+	for (k = 0; k < HOPS; k++)
+		if (n->hop[k].neigh == i + 1)
+			n->hop[k].neigh = 0;
 	held_release(n, i, NULL);
 	wheel_unfile(n, neigh_id(n, i));
 	index_del(n, i);
@@ -258,7 +261,8 @@ neigh_learn(struct net *n, uint8_t port, const uint8_t addr[16],
 void
 neigh_doubt(struct net *n, struct neigh *e)
 {
-	uint64_t old = n->now > FRESH_US ? n->now - FRESH_US - 1 : 0;
+	uint64_t old = n->now > NEIGH_FRESH_US ?
+	    n->now - NEIGH_FRESH_US - 1 : 0;
 
 	if (e->confirmed > old)
 		e->confirmed = old;
@@ -307,7 +311,7 @@ neigh_hold(struct net *n, struct pkt *p, uint32_t i)
 	n->held[n->nheld++].neigh = i;
 }
 
-void
+uint32_t
 neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16])
 {
 	struct neigh *e;
@@ -319,7 +323,7 @@ neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16])
 		p->len -= p->l2_len;
 		p->l2_len = 0;
 		frame_send(n, p);
-		return;
+		return 0;
 	}
 	e = neigh_find(n, p->port, addr);
 	if (e == NULL)
@@ -328,10 +332,10 @@ neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16])
 	if (__builtin_expect(link >> 48 == NEIGH_REACHABLE, 1)) {
 		memcpy(pkt_data(p) + ETH_DST, &link, 6);
 		frame_send(n, p);
-		if (n->now - e->confirmed > FRESH_US &&
+		if (n->now - e->confirmed > NEIGH_FRESH_US &&
 		    n->now - e->probed > ASK_US)
 			neigh_ask(n, e, (const uint8_t *)&link);
-		return;
+		return (uint32_t)(e - n->neighs) + 1;
 	}
 	if (p->nfrag != 0) {
 		/* its memory is not marked as lent while it waits here */
@@ -341,6 +345,7 @@ neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16])
 		neigh_hold(n, p, (uint32_t)(e - n->neighs));
 	if (e->tries == 0)
 		neigh_ask(n, e, NULL);
+	return 0;
 }
 
 void

@@ -28,6 +28,26 @@ make_keys(struct net *n)
 	n->rnd = siphash13(n->isnkey, &n->conf.seed, sizeof(n->conf.seed)) | 1;
 }
 
+/* What the straight paths compare and write. */
+static void
+straight_setup(struct net_port *np)
+{
+	uint8_t h[16] = { [ETH_TYPE] = ETH_P_IP4 >> 8, [ETH_HLEN] = 0x45 };
+	const uint32_t sums = NET_CAP_TX_IPCSUM | NET_CAP_TX_L4CSUM;
+
+	np->to_us = UINT64_MAX;
+	if (np->conf.l3 || np->conf.vlan != 0)
+		return;
+	memcpy(h + ETH_DST, np->conf.mac, 6);
+	memcpy(&np->to_us, h, 8);
+	np->to_us &= UINT64_MAX >> 16;
+	memset(h + ETH_DST, 0, 6);
+	memcpy(h + ETH_SRC, np->conf.mac, 6);
+	memcpy(np->from_us, h, 16);
+	if ((np->conf.caps & sums) == sums)
+		np->straight = PKT_TX_IPCSUM | PKT_TX_L4CSUM;
+}
+
 static void
 port_setup(struct net_port *np, const struct net_port_conf *c)
 {
@@ -41,6 +61,7 @@ port_setup(struct net_port *np, const struct net_port_conf *c)
 		np->conf.vlan = 0;
 	}
 	np->l2_len = ETH_HLEN + (np->conf.vlan != 0 ? VLAN_LEN : 0);
+	straight_setup(np);
 	addr6_setup(np);
 	for (i = 0; i < c->naddrs; i++) {
 		const struct board_addr *a = &c->addr[i];
@@ -88,6 +109,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->small = (uint8_t *)a + a->off_small;
 	n->chunks = (uint8_t *)a + a->off_chunks;
 	n->now = now_us;
+	n->now_ms = (uint32_t)(now_us / 1000);
 	n->conn_free = n->tw_free = ARENA_NONE;
 	n->small_free = n->chunk_free = ARENA_NONE;
 	n->ready_head = n->ready_tail = ARENA_NONE;
@@ -110,36 +132,6 @@ static inline uint32_t
 link_next(uint32_t link)
 {
 	return link == LINK_LAST ? ARENA_NONE : link - 1;
-}
-
-void
-ready_put(struct net *n, uint32_t id)
-{
-	struct conn *c = conn_at(n, id);
-
-	if (c->ready_next != LINK_OFF)
-		return;
-	c->ready_next = LINK_LAST;
-	if (n->ready_tail == ARENA_NONE)
-		n->ready_head = id;
-	else
-		conn_at(n, n->ready_tail)->ready_next = id + 1;
-	n->ready_tail = id;
-}
-
-void
-out_put(struct net *n, uint32_t id)
-{
-	struct conn *c = conn_at(n, id);
-
-	if (c->out_next != LINK_OFF)
-		return;
-	c->out_next = LINK_LAST;
-	if (n->out_tail == ARENA_NONE)
-		n->out_head = id;
-	else
-		conn_at(n, n->out_tail)->out_next = id + 1;
-	n->out_tail = id;
 }
 
 static struct conn *
@@ -187,6 +179,7 @@ net_time(struct net *n, uint64_t now_us)
 		tcp_settle(n);
 	if (now_us > n->now) {
 		n->now = now_us;
+		n->now_ms = (uint32_t)(now_us / 1000);
 		atomic_store_explicit(&n->a->now, now_us,
 		    memory_order_relaxed);
 	}
@@ -220,7 +213,8 @@ net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 	atomic_store_explicit(&n->a->burst_n, cnt, memory_order_relaxed);
 	for (i = 0; i < cnt; i++) {
 		burst_at(n, i + 1);
-		net_frame(n, in[i]);
+		if (!tcp_straight(n, in[i]))
+			net_frame(n, in[i]);
 	}
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&n->a->burst_n, 0, memory_order_relaxed);

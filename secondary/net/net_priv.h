@@ -33,6 +33,14 @@ struct net_port {
 	uint32_t gw4_be;		/* 0: none */
 	uint16_t ip_id;
 	uint16_t l2_len;		/* bytes of our link header */
+	/* for frames without tag, with IPv4 without options: what the first 6
+	 * bytes of one for us are (in the low bits; UINT64_MAX: there is
+	 * none), and bytes 6 to 15 of one of ours */
+	uint64_t to_us;
+	uint64_t from_us[2];
+	uint16_t straight;		/* PKT_TX_* of such frames out: all
+					   checksums are the port's; 0: they
+					   are not */
 	uint32_t naddr6;		/* 0: no IPv6 here */
 	struct addr6 {
 		uint8_t addr[16];
@@ -115,6 +123,31 @@ struct moves {
 	uint32_t at;			/* where the next look begins */
 };
 
+/*
+ * Flows looked up last, by what the headers of an IPv4 segment say, as it lies
+ * there: source and destination address, both ports. Of this process alone;
+ * who finds nothing here asks the index.
+ */
+#define FLOW_BITS	11u
+#define FLOWS		(1u << FLOW_BITS)
+
+struct flow {
+	uint64_t addrs;
+	uint32_t ports;
+	uint32_t id;		/* 1 + id of a USED connection; 0: unused */
+};
+
+/* Next hops used last. */
+#define HOP_BITS	6u
+#define HOPS		(1u << HOP_BITS)
+#define NEIGH_FRESH_US	UINT64_C(30000000) /* REACHABLE_TIME of RFC 4861 */
+
+struct hop {
+	uint32_t dst_be;	/* IPv4 address of the flow's remote end */
+	uint16_t neigh;		/* 1 + number of the neighbour; 0: unused */
+	uint8_t port, pad;
+};
+
 struct net {
 	struct net_conf conf;
 	struct net_env env;
@@ -127,6 +160,7 @@ struct net {
 	struct obj *objs;
 	uint32_t *obj_index;		/* by hash: first of a chain */
 	uint64_t now;			/* µs of this turn */
+	uint32_t now_ms;		/* its low bits */
 	uint64_t sipkey[2];		/* lookup hash, from the secret */
 	uint64_t isnkey[2];		/* ISN, port choice, cookies */
 	uint64_t rnd;			/* xorshift state, from the seed */
@@ -183,6 +217,8 @@ struct net {
 	/* the next step of what has no record: probing of addresses, fragments
 	 * that never become a packet; UINT64_MAX: none (chore.c) */
 	uint64_t chore;
+	struct hop hop[HOPS];
+	struct flow flow[FLOWS];
 	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];
 	uint32_t npmtu;			/* entries ever used; 0: no lookup */
 	struct frag frag[FRAG_PACKETS];
@@ -311,6 +347,9 @@ uint32_t tuple_hash(const struct net *n, const struct tuple *t);
 /* Id of the USED connection or time-wait record of this flow; ARENA_NONE. */
 uint32_t lookup_find(const struct net *n, uint32_t hash,
 	    const struct tuple *t);
+/* lookup_find() by way of the noted flows, and its hash: for a segment. */
+uint32_t lookup_flow(struct net *n, const struct tuple *t, uint32_t *hash);
+
 /* Put into / take out of the index. O(1). */
 void	lookup_put(struct net *n, uint32_t hash, uint32_t id);
 void	lookup_del(struct net *n, uint32_t hash, uint32_t id);
@@ -331,13 +370,7 @@ void	wheel_unfile(struct net *n, uint32_t id);
 uint32_t chunk_get(struct net *n, bool big);
 /* Give back; kept aside while a frame may refer to it (chunk.mark). */
 void	chunk_put(struct net *n, uint32_t c);
-struct chunk *chunk_at(const struct net *n, uint32_t c);
-/* Bytes of data[] of this chunk. */
-uint32_t chunk_room(const struct net *n, uint32_t c);
-
-/* Frames: a free frame with headroom for all headers, or NULL (counted). */
-struct pkt *frame_get(struct net *n);
-void	frame_put(struct net *n, struct pkt *p);
+/* chunk_at(), frame_get() and others that are short: net_inline.h */
 
 /* ---- base gives: ip_out.c ---- */
 
@@ -381,16 +414,6 @@ void	net_time(struct net *n, uint64_t now_us);
 /* Random numbers that need not be secret. */
 uint32_t net_random(struct net *n);
 
-/*
- * base gives, net.c: FIFO lists of connections, linked through conn.ready_next
- * and conn.out_next (meaning of the links: LINK_* in tcb.h). Putting one that
- * is on the list already does nothing. A record keeps its place when it is
- * freed or opened again; so base drops an entry that is not USED, and calls
- * tcp_service() or tcp_output() for the others, once per turn each.
- */
-void	ready_put(struct net *n, uint32_t id);
-void	out_put(struct net *n, uint32_t id);
-
 /* ---- TCP gives: tcp_*.c, conn.c ---- */
 
 /* Also net_listen(), net_unlisten() and net_connect() of net.h. TCP pops and
@@ -428,6 +451,13 @@ void	tcp_input(struct net *n, struct pkt *p, const struct tuple *t,
 	    uint8_t ecn);
 
 /*
+ * The straight path for a received frame: an IPv4 segment in order on an
+ * established connection that was looked up before, checksums known good.
+ * False: it is not that, p was not touched.
+ */
+bool	tcp_straight(struct net *n, struct pkt *p);
+
+/*
  * An ICMP error quotes our segment: flow t, sequence number seq. type is
  * one of enum tcp_icmp; mtu: next hop's MTU, 0 unknown. RFC 5927 checks
  * inside.
@@ -459,5 +489,7 @@ void	tw_drop(struct net *n, uint32_t id);
  * Bounded even when damaged: -EPROTO. */
 int	tcp_walk(struct net *n, uint32_t id, void (*frame)(void *, uint32_t),
 	    void (*chunk)(void *, uint32_t), void *arg);
+
+#include "net_inline.h"
 
 #endif

@@ -76,21 +76,26 @@ advance(struct net *n, struct conn *c, uint32_t ack)
 	c->backoff = 0;
 }
 
+/*
+ * RFC 9293 §3.10.7.4: only a segment that is not older than the last update
+ * moves the window (its ACK is not below snd_una here); acked: it acknowledges
+ * something new.
+ */
+static inline void
+window(struct conn *c, uint32_t seq, uint16_t field, bool acked)
+{
+	if (!acked && seq_lt(seq, c->snd_wl1))
+		return;
+	c->snd_wl1 = seq;
+	c->snd_wnd = (uint32_t)field << snd_scale(c);
+	if (field > c->max_wnd)
+		c->max_wnd = field;
+}
+
 void
 tcp_window(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 {
-	uint32_t wnd = (uint32_t)s->wnd << snd_scale(c);
-
-	/* RFC 9293 §3.10.7.4: only a segment that is not older than the last
-	 * update; the ACK is not below snd_una here */
-	if (!seq_lt(c->snd_wl1, s->seq) &&
-	    !(c->snd_wl1 == s->seq && wnd >= c->snd_wnd) &&
-	    s->ack == c->snd_una)
-		return;
-	c->snd_wl1 = s->seq;
-	c->snd_wnd = wnd;
-	if (s->wnd > c->max_wnd)
-		c->max_wnd = s->wnd;
+	window(c, s->seq, s->wnd, s->ack != c->snd_una);
 }
 
 void
@@ -108,10 +113,7 @@ tcp_ack_inline(struct net *n, struct conn *c, uint32_t ack, uint32_t seq,
 		tcp_timer_restart(n, c);
 		tcp_room(n, c);
 	}
-	c->snd_wl1 = seq;
-	c->snd_wnd = (uint32_t)wnd << snd_scale(c);
-	if (wnd > c->max_wnd)
-		c->max_wnd = wnd;
+	window(c, seq, wnd, len != 0);
 	if (tcp_unsent(c) != 0) {
 		c->flags &= ~TF_MORE;
 		tcp_want_output(n, c);

@@ -5,11 +5,17 @@
 #include <string.h>
 
 #include "tcp_priv.h"
+#include "wire.h"
 
 /* nop, nop, timestamp option of 10 bytes: what RFC 7323 appendix A shows and
  * everybody sends */
 #define TS_WORD		0x0101080au
 #define TS_HLEN		(TCP_HLEN + 12u)
+
+/* Where things are in an untagged frame with IPv4 without options. */
+#define AT_IP		ETH_HLEN
+#define AT_ADDRS	(AT_IP + IP4_SRC)
+#define AT_TCP		(AT_IP + IP4_HLEN)
 
 /* The fields that the straight path looks at. */
 struct quick_in {
@@ -17,24 +23,24 @@ struct quick_in {
 };
 
 /*
- * Whether the segment is what the straight path is for: in order on an
- * established connection without anything out of order, nothing but an ACK
- * (RFC 7323 calls this header prediction). It also refuses what needs a second
- * look: an ACK with a table of segments, a buffer that is nearly full.
+ * Whether the segment at h, len bytes, is what the straight path is for: in
+ * order on an established connection without anything out of order, nothing
+ * but an ACK (RFC 7323 calls this header prediction). It also refuses what
+ * needs a second look: an ACK with a table of segments, a buffer that is
+ * nearly full.
  */
-static bool
-quick_look(const struct net *n, const struct conn *c, const struct pkt *p,
-    struct quick_in *q)
+static inline bool
+quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
+    uint32_t len, struct quick_in *q)
 {
-	const uint8_t *h = pkt_data(p);
+	/* data offset and flags, of which PSH says nothing */
+	uint32_t form = get_be16(h + 12) & ~TH_PSH;
 
-	q->tsval = q->tsecr = 0;
-	if (c->state != TCP_ESTABLISHED || p->len < TCP_HLEN ||
-	    (h[13] & ~TH_PSH) != TH_ACK || c->ofo != PKT_NONE ||
+	if (c->state != TCP_ESTABLISHED || c->ofo != PKT_NONE ||
 	    (c->flags & (TF_CLOSED | TF_FIN | TF_LOST | TF_RETX | TF_ECN)) != 0)
 		return false;
 	if ((c->flags & TF_TS) != 0) {
-		if (h[12] >> 4 != TS_HLEN / 4 || p->len < TS_HLEN ||
+		if (form != (TS_HLEN << 10 | TH_ACK) || len < TS_HLEN ||
 		    get_be32(h + TCP_HLEN) != TS_WORD)
 			return false;
 		q->hlen = TS_HLEN;
@@ -43,13 +49,13 @@ quick_look(const struct net *n, const struct conn *c, const struct pkt *p,
 		if (seq_lt(q->tsval, c->ts_recent))
 			return false;
 	} else {
-		if (h[12] >> 4 != TCP_HLEN / 4)
+		if (form != (TCP_HLEN << 10 | TH_ACK))
 			return false;
 		q->hlen = TCP_HLEN;
 	}
 	q->seq = get_be32(h + 4);
 	q->ack = get_be32(h + 8);
-	q->len = p->len - q->hlen;
+	q->len = len - q->hlen;
 	if (q->seq != c->rcv_nxt || q->len > c->rcv_adv - c->rcv_nxt ||
 	    q->ack - c->snd_una > tcp_flight(c))
 		return false;
@@ -60,8 +66,8 @@ quick_look(const struct net *n, const struct conn *c, const struct pkt *p,
 	return n->conf.rx_hold_max == 0 || n->rx_held < n->conf.rx_hold_max;
 }
 
-/* The straight path; takes p. */
-static void
+/* The straight path of a segment at p->off; takes p. */
+static inline void
 quick(struct net *n, struct conn *c, struct pkt *p, const struct quick_in *q)
 {
 	if ((c->flags & TF_TS) != 0) {
@@ -87,24 +93,79 @@ quick(struct net *n, struct conn *c, struct pkt *p, const struct quick_in *q)
 	tcp_ready(n, c, CONN_READ);
 }
 
-void
-tcp_input(struct net *n, struct pkt *p, const struct tuple *t, uint8_t ecn)
+static inline void
+quick_bracket(struct net *n, uint32_t id, struct pkt *p,
+    const struct quick_in *q)
 {
-	uint32_t hash = tuple_hash(n, t), id = lookup_find(n, hash, t), isn = 0;
-	struct tcp_seg_in s;
+	struct conn *c = conn_at(n, id);
+
+	hands_set(n, id);
+	quick(n, c, p, q);
+	tcp_rest(n, c);
+	hands_clear(n);
+}
+
+static inline uint64_t
+load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return v;
+}
+
+/*
+ * The checks are those of ether.c and ip4.c, in few words; a flow that was
+ * noted passed those of its addresses.
+ */
+bool
+tcp_straight(struct net *n, struct pkt *p)
+{
+	static const uint8_t first[8] = { 0x45 };
+	static const uint8_t mask[8] = { 0xff, [IP4_FRAG] = 0x3f, 0xff };
+	const uint16_t sums = PKT_RX_IPCSUM_OK | PKT_RX_L4CSUM_OK;
+	const uint8_t *h = pkt_data(p);
+	uint32_t total, id, ports;
 	struct quick_in q;
 	struct conn *c;
 
+	if (p->port >= n->conf.nports || p->len < AT_TCP + TCP_HLEN ||
+	    (p->flags & sums) != sums ||
+	    (load64(h) & UINT64_MAX >> 16) != n->port[p->port].to_us ||
+	    get_be16(h + ETH_TYPE) != ETH_P_IP4 ||
+	    (load64(h + AT_IP) & load64(mask)) != load64(first) ||
+	    h[AT_IP + IP4_PROTO] != PROTO_TCP)
+		return false;
+	total = get_be16(h + AT_IP + IP4_TOTAL);
+	if (total > p->len - AT_IP || total < IP4_HLEN + TCP_HLEN)
+		return false;
+	memcpy(&ports, h + AT_TCP, 4);
+	id = flow_find(n, load64(h + AT_ADDRS), ports);
+	if (id == ARENA_NONE)
+		return false;
+	c = conn_at(n, id);
+	if (c->t.port != p->port ||
+	    !quick_look(n, c, h + AT_TCP, total - IP4_HLEN, &q))
+		return false;
 	net_count(n, CNT_tcp_in, 1);
-	if (id < n->a->shape.conns) {
-		c = conn_at(n, id);
-		if (quick_look(n, c, p, &q)) {
-			hands_set(n, id);
-			quick(n, c, p, &q);
-			tcp_rest(n, c);
-			hands_clear(n);
-			return;
-		}
+	p->off += AT_TCP;
+	p->len = total - IP4_HLEN;
+	quick_bracket(n, id, p, &q);
+	return true;
+}
+
+void
+tcp_input(struct net *n, struct pkt *p, const struct tuple *t, uint8_t ecn)
+{
+	uint32_t hash, id = lookup_flow(n, t, &hash), isn = 0;
+	struct tcp_seg_in s;
+	struct quick_in q;
+
+	net_count(n, CNT_tcp_in, 1);
+	if (id < n->a->shape.conns && quick_look(n, conn_at(n, id),
+	    pkt_data(p), p->len, &q)) {
+		quick_bracket(n, id, p, &q);
+		return;
 	}
 	if (!tcp_parse(&s, pkt_data(p), p->len)) {
 		net_count(n, CNT_drop_tcp_header, 1);

@@ -106,7 +106,7 @@ max_u32(uint32_t a, uint32_t b)
 static inline uint32_t
 tcp_now_ms(const struct net *n)
 {
-	return (uint32_t)(n->now / 1000);
+	return n->now_ms;
 }
 
 static inline uint16_t

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "ip4_out.h"
 #include "tcp_priv.h"
 
 /* What rules the straight way out. */
@@ -95,6 +96,7 @@ tcp_short(struct net *n, struct conn *c)
 	tcp_timer_alone(n, c);
 	net_count(n, CNT_tcp_bytes_out, len);
 	net_count(n, CNT_tcp_out, 1);
-	ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
+	if (!ip4_straight(n, p, &c->t, (uint16_t)hlen, tcp_tos(n, c)))
+		ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
 }

@@ -43,6 +43,7 @@
 #define IP4_DF		0x4000u
 #define IP4_MF		0x2000u
 #define IP4_OFFSET	0x1fffu
+#define IP4_TTL_OURS	64u	/* in all that we send */
 
 #define IP6_HLEN	40u
 #define IP6_PAYLOAD	4

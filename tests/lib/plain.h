@@ -155,6 +155,8 @@ plain_receive(struct plain *s, const void *data, uint32_t len)
 	memcpy(pkt_data(p), data, len);
 	p->len = len;
 	p->port = 0;
+	if (s->conf.port[0].caps & NET_CAP_RX_CSUM)
+		p->flags = PKT_RX_IPCSUM_OK | PKT_RX_L4CSUM_OK;
 	return p;
 }
 

@@ -255,7 +255,7 @@ round_trip(uint32_t rtt_us)
 	uint32_t left = h.c->cwnd, step;
 
 	tcp_ext(h.s.net, h.c)->full = 1;
-	h.s.net->now += rtt_us;
+	net_time(h.s.net, h.s.net->now + rtt_us);
 	while (left != 0) {
 		step = min_u32(left, 2u * h.c->mss);
 		tcp_cc_ack(h.s.net, h.c, step, rtt_us);
@@ -353,7 +353,7 @@ START_TEST(windows_do_not_overflow)
 		x->ssthresh = 1u << 29;
 		h.c->srtt = 100000 << 3;
 		for (i = 0; i < 2000; i++) {
-			h.s.net->now += 100000;
+			net_time(h.s.net, h.s.net->now + 100000);
 			x->full = 1;
 			tcp_cc_ack(h.s.net, h.c, h.c->cwnd, 0);
 			ck_assert_uint_ge(h.c->cwnd, h.c->mss);
