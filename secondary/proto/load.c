@@ -60,6 +60,32 @@ span(const struct load_totals *t)
 	return (t->t_last > t->t_start ? t->t_last : t->t_now) - t->t_start;
 }
 
+/* FNV-1a */
+static uint64_t
+hash(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	while (n-- > 0)
+		h = (h ^ *b++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+uint64_t
+load_shape(const struct optgroup *g)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325), at;
+	const struct opt *o;
+
+	h = hash(h, &g->size, sizeof(g->size));
+	for (o = g->opts; o->name != NULL; o++) {
+		h = hash(h, o->name, strlen(o->name));
+		at = (uint64_t)o->offset << 8 | (uint64_t)o->type;
+		h = hash(h, &at, sizeof(at));
+	}
+	return h;
+}
+
 void
 load_add(struct load_sum *into, const struct load_sum *from)
 {
@@ -85,8 +111,11 @@ load_merge(struct load_totals *into, const struct load_totals *from)
 		into->t_last = from->t_last;
 	if (from->t_now > into->t_now)
 		into->t_now = from->t_now;
-	if (first || from->state < into->state)
-		into->state = from->state;
+	if (first || atomic_load_explicit(&from->state,
+	    memory_order_relaxed) < atomic_load_explicit(&into->state,
+	    memory_order_relaxed))
+		atomic_store_explicit(&into->state, atomic_load_explicit(
+		    &from->state, memory_order_relaxed), memory_order_relaxed);
 	into->bad |= from->bad;
 	load_add(&into->sum, &from->sum);
 	hist_merge(&into->connect, &from->connect);

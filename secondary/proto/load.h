@@ -9,9 +9,11 @@
 #ifndef PROTO_LOAD_H
 #define PROTO_LOAD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../common/opt.h"
 #include "hist.h"
 
 /* Name of the slot's memory with the totals, see svc_io.keep. */
@@ -58,11 +60,20 @@ struct load_sum {
 	uint64_t restarts;	/* workers that took over in mid-run */
 };
 
-enum load_state { LOAD_NEW, LOAD_RUNNING, LOAD_OVER };
+enum load_state {
+	LOAD_NEW,		/* zeroed memory */
+	LOAD_REST,		/* waits for orders */
+	LOAD_READY,		/* waits for its start */
+	LOAD_RUNNING,
+	LOAD_OVER,		/* and rests, if it was by order */
+	LOAD_REFUSES		/* the orders make no sense: `why` */
+};
 
 struct load_totals {
 	uint64_t magic, size;	/* LOAD_MAGIC, sizeof this */
-	uint64_t state;		/* enum load_state */
+	_Atomic uint32_t state;	/* enum load_state */
+	_Atomic uint32_t run;	/* the run that this is about, from 1 */
+	char why[128];		/* LOAD_REFUSES */
 	uint64_t bad;		/* LOAD_OVER: not all went well */
 	uint64_t t_start;	/* µs, the worker's clock */
 	uint64_t t_last;	/* the last response or end of a flow */
@@ -72,6 +83,31 @@ struct load_totals {
 	struct load_sum sum;
 	struct hist connect, first, whole; /* µs */
 };
+
+/*
+ * Orders for a worker: written by `starfish wget`, one at a time, who locks
+ * the file meanwhile.
+ */
+#define LOAD_CONF	4096u
+
+struct load_orders {
+	_Atomic uint32_t run;	/* raised above totals.run: a new run */
+	_Atomic uint32_t go;	/* the run that may begin */
+	_Atomic uint32_t stop;	/* the run that is to end */
+	uint32_t size;		/* bytes of conf that are used */
+	uint64_t shape;		/* load_shape() of its option table */
+	_Alignas(8) uint8_t conf[LOAD_CONF]; /* the service's options */
+};
+
+/* What svc_io.keep gives. */
+struct load_desk {
+	struct load_orders orders;
+	struct load_totals totals;
+};
+
+/* Names and places of the options: two programs that find the same fill and
+ * read the same struct. */
+uint64_t load_shape(const struct optgroup *g);
 
 /* Add the sums of from to into. */
 void	load_add(struct load_sum *into, const struct load_sum *from);

@@ -299,6 +299,31 @@ def url(path, host=OURS):
     return "http://%s%s" % (host, path)
 
 
+@contextlib.contextmanager
+def nginx(port=8090):
+    """nginx on the kernel, with TMP/www: (URL, pid of its worker)."""
+    conf = TMP + "/nginx.conf"
+    write(conf, """daemon off; worker_processes 1; user root;
+pid %(t)s/nginx.pid; error_log %(t)s/nginx.log;
+events { worker_connections 4096; }
+http { access_log off; keepalive_requests 1000000;
+    client_body_temp_path %(t)s/t1; proxy_temp_path %(t)s/t2;
+    fastcgi_temp_path %(t)s/t3; uwsgi_temp_path %(t)s/t4;
+    scgi_temp_path %(t)s/t5;
+    server { listen %(p)d; listen [::]:%(p)d; root %(t)s/www; } }
+""" % {"t": TMP, "p": port})
+    p = subprocess.Popen(["nginx", "-p", TMP, "-c", conf])
+    try:
+        kids = "/proc/%d/task/%d/children" % (p.pid, p.pid)
+        wait_for("nginx", lambda: read(kids).split() and
+                 sh("curl", "-s", "-o", "/dev/null",
+                    "http://127.0.0.1:%d/" % port, ok=None).returncode == 0)
+        yield "http://localhost:%d" % port, int(read(kids).split()[0])
+    finally:
+        p.terminate()
+        p.wait()
+
+
 def connect(port=80, host=OURS, seconds=5):
     s = socket.create_connection((host, port), timeout=seconds)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

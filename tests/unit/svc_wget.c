@@ -162,17 +162,96 @@ START_TEST(urls_name_an_address)
 }
 END_TEST
 
-/* A slot that has no URL is there for `starfish wget -n`. */
-START_TEST(without_a_url_it_ends_well_at_once)
+/* Orders as `starfish wget` writes them. */
+static void
+order(struct net *n, const struct wget_conf *c, uint32_t run)
 {
-	struct wget_conf *conf = conf_new();
+	struct load_orders *o = &((struct load_desk *)n->kept)->orders;
+
+	memcpy(o->conf, c, sizeof(*c));
+	o->size = sizeof(*c);
+	o->shape = load_shape(wget_service.desc->opts);
+	o->run = run;
+}
+
+/* A slot that has no URL is there for `starfish wget -n`. */
+START_TEST(without_a_url_it_waits_for_orders)
+{
+	struct wget_conf *conf = conf_new(), *orders = conf_new();
+	struct load_desk *d;
 	struct net *n;
+	uint32_t run;
 
 	conf->url[0] = '\0';
 	n = start(conf);
+	d = n->kept;
+	tick(n);
+	ck_assert_int_eq(d->totals.state, LOAD_REST);
+	for (run = 1; run <= 3; run++) {
+		order(n, orders, run);
+		tick(n);
+		ck_assert_int_eq(d->totals.state, LOAD_READY);
+		tick(n);
+		ck_assert_uint_eq(n->nconns, run - 1);
+		d->orders.go = run;
+		tick(n);
+		tick(n);
+		ck_assert_int_eq(d->totals.state, LOAD_RUNNING);
+		ck_assert_uint_eq(n->nconns, run);
+		opened(n, n->conns[run - 1]);
+		if (run == 2)		/* and its worker dies */
+			mock_restart(n);
+		while (((struct wget_priv *)n->svc.priv)->phase == WGET_SCAN)
+			tick(n);
+		answer(n, n->conns[run - 1], OK10);
+		mock_fin(n, n->conns[run - 1]);
+		tick(n);
+		ck_assert_int_eq(d->totals.state, LOAD_OVER);
+		ck_assert_uint_eq(d->totals.sum.responses, 1);
+		ck_assert_uint_eq(d->totals.sum.restarts, run == 2);
+	}
+	snprintf(orders->url, OPT_STRLEN, "ftp://x/");
+	order(n, orders, 4);
+	tick(n);
+	ck_assert_int_eq(d->totals.state, LOAD_REFUSES);
+	ck_assert_ptr_nonnull(strstr(d->totals.why, "must start with http"));
+	d->orders.shape++;
+	d->orders.run = 5;
+	tick(n);
+	ck_assert_ptr_nonnull(strstr(d->totals.why, "another build"));
+	ck_assert_int_eq(n->done, 0);
+	free(orders);
+	mock_stop(n);
+}
+END_TEST
+
+/* A run that is told to end does, and says what there was of it. */
+START_TEST(a_run_can_be_ended)
+{
+	struct wget_conf *conf = conf_new();
+	struct load_desk *d;
+	struct net *n;
+
+	conf->flows = 0;
+	conf->duration_s = 100;
+	conf->keep_alive = 0;
+	conf->hold = 1;
+	n = start(conf);
+	d = n->kept;
+	tick(n);
+	ck_assert_uint_eq(n->nconns, 0);
+	d->orders.go = 1;
+	tick(n);
+	tick(n);
+	opened(n, n->conns[0]);
+	answer(n, n->conns[0], OK10);
+	d->orders.stop = 1;
+	tick(n);
+	answer(n, n->conns[0], OK10);
+	ck_assert(n->conns[0]->closed);
 	tick(n);
 	ck_assert_int_eq(n->done, 1);
-	ck_assert_uint_eq(n->nconns, 0);
+	ck_assert_uint_eq(d->totals.sum.responses, 2);
 	mock_stop(n);
 }
 END_TEST
@@ -335,6 +414,25 @@ START_TEST(connect_failures_are_counted_by_cause)
 	n->conns[0]->error = t[_i].error;
 	mock_event(n, n->conns[0], CONN_GONE);
 	ck_assert_uint_eq(errors(n)[t[_i].e], 1);
+	tick(n);
+	ck_assert_int_eq(n->done, 2);
+	mock_stop(n);
+}
+END_TEST
+
+START_TEST(a_connect_has_its_time_limit)
+{
+	struct wget_conf *conf = conf_new();
+	struct net *n;
+
+	conf->timeout_ms = 3000;
+	n = start(conf);
+	tick(n);
+	mock_pass(n, n->conns[0], 2999000);
+	ck_assert(mock_alive(n->conns[0]));
+	mock_pass(n, n->conns[0], 1000);
+	ck_assert(n->conns[0]->aborted);
+	ck_assert_uint_eq(errors(n)[LOAD_CONNECT_TIMEOUT], 1);
 	tick(n);
 	ck_assert_int_eq(n->done, 2);
 	mock_stop(n);
@@ -521,7 +619,7 @@ START_TEST(a_successor_goes_on_with_its_connections)
 	answer(n, c, OK10);
 	answer(n, c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n012");
 	mock_restart(n);
-	while (((struct wget_priv *)n->svc.priv)->scan)
+	while (((struct wget_priv *)n->svc.priv)->phase == WGET_SCAN)
 		tick(n);
 	ck_assert_uint_eq(sum(n)->adopted, 1);
 	ck_assert_uint_eq(sum(n)->restarts, 1);
@@ -555,7 +653,7 @@ START_TEST(a_connection_lost_with_its_worker_is_a_reset)
 	opened(n, n->conns[1]);
 	n->conns[1]->aborted = true;
 	mock_restart(n);
-	while (((struct wget_priv *)n->svc.priv)->scan)
+	while (((struct wget_priv *)n->svc.priv)->phase == WGET_SCAN)
 		tick(n);
 	ck_assert_uint_eq(errors(n)[LOAD_RESET], 1);
 	answer(n, n->conns[0], OK10);
@@ -628,6 +726,7 @@ main(void)
 	tcase_add_loop_test(tc, answers_of_every_framing_are_read, 0, 12);
 	tcase_add_loop_test(tc, failures_are_counted_by_cause, 0, 18);
 	tcase_add_loop_test(tc, connect_failures_are_counted_by_cause, 0, 3);
+	tcase_add_test(tc, a_connect_has_its_time_limit);
 	tcase_add_test(tc, an_oversize_head_fails_the_flow);
 	tcase_add_loop_test(tc, bodies_of_another_size_are_mismatched, 0, 2);
 	tcase_add_test(tc, the_loop_is_closed_and_the_pipeline_full);
@@ -636,7 +735,8 @@ main(void)
 	tcase_add_test(tc, uploads_send_their_whole_body);
 	tcase_add_test(tc, a_successor_goes_on_with_its_connections);
 	tcase_add_test(tc, a_connection_lost_with_its_worker_is_a_reset);
-	tcase_add_test(tc, without_a_url_it_ends_well_at_once);
+	tcase_add_test(tc, without_a_url_it_waits_for_orders);
+	tcase_add_test(tc, a_run_can_be_ended);
 	tcase_add_test(tc, rates_are_in_their_units);
 	tcase_add_test(tc, without_ports_flows_wait_or_fail);
 	srunner_run_all(sr, CK_NORMAL);

@@ -217,7 +217,6 @@ START_TEST(slots_share_the_rate_and_take_turns)
 		n = start(conf);
 		n->svc.index = i;
 		n->svc.count = 3;
-		mock_restart(n);
 		totals(n)->state = LOAD_OVER;	/* begins anew */
 		mock_restart(n);
 		first[i] = totals(n)->next_ns - n->now * 1000;

@@ -13,6 +13,7 @@ int	verb_config(const struct request *rq);	/* check, show */
 int	verb_version(const struct request *rq);
 /* What a service says of itself; NULL: which there are. Exit status. */
 int	manual_service(const char *name);
+int	verb_wget(const struct request *rq);
 int	verb_read(const struct request *rq);	/* all that look at a board */
 
 #endif

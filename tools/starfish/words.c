@@ -22,7 +22,7 @@
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
 
 enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_OPT, ARG_FILE, ARG_FILE_OPT,
-    ARG_TOPIC_OPT };
+    ARG_TOPIC_OPT, ARG_REST };
 
 struct word {
 	const char *word;
@@ -65,6 +65,8 @@ static const struct word words[] = {
 	  "check or show a configuration" },
 	{ "restart", VERB_RESTART, ARG_SLOT, O_NAME, NULL,
 	  "start a slot again that died too often" },
+	{ "wget", VERB_WGET, ARG_REST, O_NAME | O_JSON, NULL,
+	  "put load on a web server and measure that; wget --help says more" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },
@@ -74,7 +76,7 @@ static const struct word words[] = {
 static const char *const arg_texts[] = {
 	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
 	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
-	[ARG_TOPIC_OPT] = " [COMMAND]"
+	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " URL"
 };
 
 static const struct {
@@ -225,6 +227,17 @@ parse_option(struct parse *p, const char *a, struct request *rq)
 	return -EINVAL;
 }
 
+/* Whether a verb reads what follows it by itself. */
+static int
+takes_rest(const char *s)
+{
+	const struct word *w;
+	char err[256];
+
+	w = find_word(words, s, err, sizeof(err));
+	return w != NULL && w->arg == ARG_REST;
+}
+
 static int
 parse_all(struct parse *p, struct request *rq)
 {
@@ -244,6 +257,8 @@ parse_all(struct parse *p, struct request *rq)
 				return err;
 		} else {
 			p->args[p->nargs++] = a;
+			if (p->nargs == 1 && takes_rest(a))
+				break;
 		}
 	}
 	return 0;
@@ -350,6 +365,8 @@ words_parse(int argc, char *const argv[], struct request *rq, char *err,
 			    words_name(w->verb), option_texts[i].text);
 			return -EINVAL;
 		}
+	rq->argc = argc - p.at;
+	rq->argv = argv + p.at;
 	if (parse_arg(&p, w, at, rq) < 0)
 		return -EINVAL;
 	return rq->verb == VERB_UP ? check_up(rq, err, errlen) : 0;

@@ -23,6 +23,7 @@ enum verb {
 	VERB_CHECK,		/* config check */
 	VERB_SHOW,		/* config show */
 	VERB_RESTART,
+	VERB_WGET,
 	VERB_VERSION,
 	VERB_HELP,
 	VERBS
@@ -42,6 +43,8 @@ struct request {
 	const char *file;	/* -c, or the FILE of config; NULL: none */
 	const char *topic;	/* help of this word; NULL: of all */
 	const char *subtopic;	/* "help service NAME"; NULL: none */
+	int argc;		/* wget: what follows it, as it stands */
+	char *const *argv;
 	uint32_t slot;		/* BOARD_NONE: all */
 	uint32_t watch_ms;	/* -w; 0: once */
 	uint8_t json;

@@ -127,8 +127,8 @@ save(struct wgx *x, uint64_t at, const void *data, uint32_t n,
 int
 wget_content_start(struct svc *s, const char *path, const char **why)
 {
-	const struct wget_conf *conf = s->conf;
 	struct wget_priv *p = s->priv;
+	const struct wget_conf *conf = p->conf;
 	int err;
 
 	if (conf->verify[0] != '\0') {

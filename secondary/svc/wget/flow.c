@@ -222,9 +222,21 @@ wget_event(struct svc *s, struct conn *c, uint32_t events)
 	struct wgx x;
 
 	wget_wx(&x, s, c, conn_now(s->net));
-	wget_adopt(&x);
+	if (x.st->gen != x.p->gen) {
+		if (x.p->phase != WGET_SCAN) {	/* of a run that is over */
+			if (!(events & CONN_GONE))
+				conn_abort(x.n, c);
+			return;
+		}
+		wget_adopt(&x);
+	}
 	if (events & CONN_GONE) {
 		gone(&x);
+		return;
+	}
+	if (!(x.st->flags & WF_OPEN) && !(events & CONN_OPEN) &&
+	    (events & CONN_TIMER)) {
+		wget_fail(&x, LOAD_CONNECT_TIMEOUT);
 		return;
 	}
 	if (!(x.st->flags & WF_OPEN))

@@ -14,7 +14,7 @@ wget_wx(struct wgx *x, struct svc *s, struct conn *c, uint64_t now_us)
 
 	*x = (struct wgx){
 		.s = s, .n = s->net, .c = c, .st = conn_state(c), .p = p,
-		.t = p->t, .conf = s->conf, .now = now_us,
+		.t = p->t, .conf = p->conf, .now = now_us,
 	};
 }
 
@@ -65,10 +65,15 @@ open_one(struct svc *s, uint64_t now_us)
 		st->gen = p->gen;
 		st->flow = (uint32_t)p->t->sum.started * s->count + s->index +
 		    1;
+		if (p->conf->timeout_ms > 0)
+			conn_timer(s->net, c, now_us +
+			    (uint64_t)p->conf->timeout_ms * 1000);
 		p->active++;
 		p->connecting++;
-	} else if (p->active > 0) {
-		/* Ports or records come back when flows end. */
+	} else if (p->active > 0 || (err == -ENETUNREACH &&
+	    now_us < p->t->t_start + WGET_ADDR_US)) {
+		/* Ports or records come back when flows end; an IPv6 address
+		 * is probed for doubles before it can be used. */
 		return err;
 	} else {
 		p->t->sum.failed++;

@@ -34,8 +34,8 @@ log_lines(struct svc *s, char *text)
 bool
 wget_report(struct svc *s, uint64_t now_us)
 {
-	const struct wget_conf *conf = s->conf;
 	struct wget_priv *p = s->priv;
+	const struct wget_conf *conf = p->conf;
 	struct load_totals *t = p->t;
 	char who[32];
 	struct fmt f;
@@ -57,6 +57,7 @@ wget_report(struct svc *s, uint64_t now_us)
 	s->io->report(s->ioarg, fmt_end(&f));
 	good = load_good(t, p->t_stop != UINT64_MAX);
 	t->bad = !good;
-	t->state = LOAD_OVER;
+	/* release: who sees the end sees the last numbers */
+	atomic_store_explicit(&t->state, LOAD_OVER, memory_order_release);
 	return good;
 }

@@ -32,6 +32,7 @@
 				   request in one turn */
 #define WGET_GRACE_US	2000000u /* for what is under way at the end */
 #define WGET_SAVE_US	30000000u /* for files at the end */
+#define WGET_ADDR_US	3000000u /* until our own address can be used */
 #define WGET_BASE	100u	/* bytes of a saved file's name, before the
 				   numbers */
 
@@ -45,8 +46,10 @@ struct wget_conf {
 	int64_t body_bytes, expect_bytes, timeout_ms;
 	int32_t method;		/* enum wget_method */
 	int32_t version;	/* 0: HTTP/1.1, 1: HTTP/1.0 */
-	uint8_t reset;
+	uint8_t reset, hold;
 };
+
+_Static_assert(sizeof(struct wget_conf) <= LOAD_CONF, "fits into orders");
 
 enum wget_method { WGET_GET, WGET_M_HEAD, WGET_POST };
 
@@ -94,7 +97,20 @@ enum wget_counter {
 	WGET_ADOPTED,
 };
 
+/* Where a slot stands. */
+enum wget_phase {
+	WGET_REST,		/* no URL: waits for orders */
+	WGET_HOLD,		/* ready, waits for its start */
+	WGET_SCAN,		/* finds a predecessor's connections */
+	WGET_RUN,
+	WGET_OVER
+};
+
 struct wget_priv {
+	const struct wget_conf *conf; /* of this run */
+	enum wget_phase phase;
+	bool by_order;		/* the run was ordered: rest afterwards */
+	uint32_t run;		/* its number */
 	struct net_addr server;
 	uint32_t gen;		/* names this process */
 	uint32_t depth;		/* pipeline */
@@ -104,11 +120,8 @@ struct wget_priv {
 	uint32_t active;	/* connections now */
 	uint32_t connecting;	/* of them, not yet connected */
 	bool stopping;		/* start nothing new */
-	bool finished;		/* the report was made */
-	bool resting;		/* there is no URL: nothing to do */
 	bool looks;		/* bodies are verified or saved */
 	bool saves, hashes;
-	bool scan;		/* a predecessor's connections to be found */
 	uint32_t scan_at;
 	uint64_t t_stop;	/* µs; UINT64_MAX: no limit */
 	uint64_t t_second;	/* when the next line is due */
@@ -119,9 +132,10 @@ struct wget_priv {
 	uint64_t step_ns, rest;
 	uint32_t at;		/* where the look for an idle one begins */
 	struct idset idle;	/* connections that can take a request */
-	/* totals */
-	struct load_totals *t;	/* in the slot's memory, or own */
-	struct load_totals own;
+	/* orders and totals */
+	struct load_totals *t;	/* of desk */
+	struct load_desk *desk;	/* the slot's memory, or own */
+	struct load_desk own;
 	struct load_totals before; /* at the last line */
 	/* content */
 	const uint8_t *want;	/* verify = FILE */
@@ -132,6 +146,7 @@ struct wget_priv {
 	char req[2][WGET_REQUEST];
 	char pattern[WGET_PATTERN];
 	char head[WGET_HEAD];
+	struct wget_conf ordered;
 	char text[LOAD_TEXT];	/* report */
 };
 
@@ -216,7 +231,7 @@ bool	wget_scan(struct svc *s, uint64_t now_us);
 
 /* ---- content.c ---- */
 
-/* Options `verify` and `save`. 0 or -errno, *why says what is wrong. */
+/* Options `verify` and `save`. 0 or -EINVAL, *why says what is wrong. */
 int	wget_content_start(struct svc *s, const char *path,
 	    const char **why);
 
@@ -229,6 +244,20 @@ bool	wget_content_end(struct wgx *x);
 
 /* The flow fails: what was saved of a body is taken away. */
 void	wget_content_drop(struct wgx *x);
+
+/* ---- start.c ---- */
+
+/* The service starts: what has to be done. As svc.start. */
+int	wget_begin(struct svc *s, uint64_t now_us);
+
+/* Rest: look for orders, and make ready for them. */
+void	wget_rest(struct svc *s, uint64_t now_us);
+
+/* Ready: begin if we may. */
+void	wget_hold(struct svc *s, uint64_t now_us);
+
+/* What options of which the table says nothing mean: words for requests. */
+extern const char *const wget_methods[], *const wget_versions[];
 
 /* ---- report.c ---- */
 
