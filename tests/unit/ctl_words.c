@@ -52,7 +52,9 @@ static const struct line lines[] = {
 	{ { "stat" }, 0, 0, "not clear" },
 	{ { "statu" }, 1, VERB_STATUS, NULL },
 	{ { "stats" }, 1, VERB_STATS, NULL },
-	{ { "w" }, 1, VERB_WORKERS, NULL },
+	{ { "wo" }, 1, VERB_WORKERS, NULL },
+	{ { "wget", "u", "--rate", "5" }, 1, VERB_WGET, NULL },
+	{ { "-n", "lab", "wg", "-x", "y", "z", "a" }, 1, VERB_WGET, "lab" },
 	{ { "conf", "c", "f" }, 1, VERB_CHECK, NULL },
 	/* refused, with what is allowed */
 	{ { NULL }, 0, 0, "a word is missing: allowed: up, down" },
