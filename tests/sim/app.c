@@ -37,28 +37,36 @@ struct ctx {
 };
 
 struct plan *
-app_find(struct world *w, uint32_t caddr_be, uint16_t cport,
-    uint32_t saddr_be)
+app_find(struct world *w, const uint8_t caddr[16], uint16_t cport,
+    const uint8_t saddr[16])
 {
+	const struct host *c, *s;
 	struct plan *p;
 	uint32_t i;
 
 	for (i = w->nplans; i-- > 0;) {
 		p = &w->plan[i];
-		if (p->cport == cport && !p->old &&
-		    w->host[p->host[0]].addr_be == caddr_be &&
-		    w->host[p->host[1]].addr_be == saddr_be)
+		if (p->cport != cport || p->old)
+			continue;
+		c = &w->host[p->host[0]];
+		s = &w->host[p->host[1]];
+		if (memcmp(c->addr[p->family == 6], caddr, 16) == 0 &&
+		    memcmp(s->addr[p->family == 6], saddr, 16) == 0)
 			return p;
 	}
 	return NULL;
 }
 
 static void
-addr_of(const struct host *h, uint16_t port, struct net_addr *a)
+addr_of(const struct host *h, uint8_t family, uint16_t port,
+    struct net_addr *a)
 {
 	memset(a, 0, sizeof(*a));
-	a->family = 4;
-	memcpy(a->addr, &h->addr_be, 4);
+	a->family = family;
+	if (family == 4)
+		memcpy(a->addr, &h->addr_be, 4);
+	else
+		memcpy(a->addr, h->addr[1], 16);
 	a->port = port;
 }
 
@@ -67,26 +75,30 @@ app_connect(struct world *w, struct plan *p)
 {
 	struct host *h = &w->host[p->host[0]];
 	struct app_state *st;
-	struct net_addr to, local;
+	struct net_addr to, local, want;
 	struct plan *old;
 	struct conn *c;
 	int err;
 
-	addr_of(&w->host[p->host[1]], SIM_LISTEN, &to);
+	addr_of(&w->host[p->host[1]], p->family, SIM_LISTEN, &to);
 	err = net_connect(h->net, NULL, &to, w->now, &c);
 	if (err < 0) {
-		SIM_CHECK(w, err == -ENOBUFS || err == -EADDRNOTAVAIL,
+		/* RFC 4862 (5.4): an address that is probed is not one. */
+		SIM_CHECK(w, err == -ENOBUFS || err == -EADDRNOTAVAIL ||
+		    (p->family == 6 && err == -ENETUNREACH),
 		    "net_connect: %d", err);
 		p->start_us = w->now + 50000;
 		return;
 	}
 	p->start_us = SIM_NEVER;
 	conn_local(c, &local);
-	SIM_CHECK(w, local.port != 0 && local.family == 4 &&
-	    memcmp(local.addr, &h->addr_be, 4) == 0 && conn_active(c),
+	addr_of(h, p->family, local.port, &want);
+	SIM_CHECK(w, local.port != 0 && local.family == p->family &&
+	    memcmp(local.addr, want.addr, 16) == 0 && conn_active(c),
 	    "net_connect chose a wrong local end, port %u", local.port);
 	/* A port used again: the older plan has ended. */
-	old = app_find(w, h->addr_be, local.port, w->host[p->host[1]].addr_be);
+	old = app_find(w, h->addr[p->family == 6], local.port,
+	    w->host[p->host[1]].addr[p->family == 6]);
 	if (old != NULL) {
 		SIM_CHECK(w, old->side[0].phase == SIDE_DONE,
 		    "port %u is used twice", local.port);
@@ -99,8 +111,8 @@ app_connect(struct world *w, struct plan *p)
 	st->magic = APP_MAGIC;
 	st->plan = (uint32_t)(p - w->plan);
 	p->side[0].phase = SIDE_OPEN;
-	trace_note(w, "plan %u kind %u: host %u port %u to host %u, %llu/%llu",
-	    st->plan, p->kind, h->id, p->cport, p->host[1],
+	trace_note(w, "plan %u kind %u: IPv%u host %u port %u to host %u, "
+	    "%llu/%llu", st->plan, p->kind, p->family, h->id, p->cport, p->host[1],
 	    (unsigned long long)p->side[0].total,
 	    (unsigned long long)p->side[1].total);
 }
@@ -116,15 +128,17 @@ bind(struct world *w, struct host *h, struct conn *c, struct app_state *st,
     uint32_t events)
 {
 	struct net_addr local, remote;
-	uint32_t addr;
+	uint8_t addr[16];
 	struct plan *p;
 
 	SIM_CHECK(w, st->magic == 0 && events & CONN_OPEN && !conn_active(c),
 	    "host %u: first event %x, magic %x", h->id, events, st->magic);
 	conn_local(c, &local);
 	conn_remote(c, &remote);
-	memcpy(&addr, remote.addr, 4);
-	p = app_find(w, addr, remote.port, h->addr_be);
+	memcpy(addr, remote.addr, 16);
+	if (remote.family == 4)
+		ip_map4(addr, remote.addr);
+	p = app_find(w, addr, remote.port, h->addr[remote.family == 6]);
 	SIM_CHECK(w, p != NULL && local.port == SIM_LISTEN,
 	    "host %u: a connection of no plan, port %u", h->id, remote.port);
 	if (p->side[1].phase != SIDE_NONE) {
@@ -482,13 +496,12 @@ void
 app_torn(struct world *w, uint32_t host, const struct tuple *t)
 {
 	struct plan *p;
-	uint32_t l, r;
 
-	memcpy(&l, t->laddr + 12, 4);
-	memcpy(&r, t->raddr + 12, 4);
-	p = app_find(w, l, get16((const uint8_t *)&t->lport_be), r);
+	p = app_find(w, t->laddr, get16((const uint8_t *)&t->lport_be),
+	    t->raddr);
 	if (p == NULL)
-		p = app_find(w, r, get16((const uint8_t *)&t->rport_be), l);
+		p = app_find(w, t->raddr,
+		    get16((const uint8_t *)&t->rport_be), t->laddr);
 	if (p == NULL)
 		return;
 	trace_note(w, "host %u: plan %u was in hands", host,

@@ -86,25 +86,36 @@ gen_caps(struct rng *r)
 	return caps;
 }
 
-static void
+void
 gen_addr(struct world *w, struct host *h)
 {
 	struct net_port_conf *p = &h->conf.port[0];
 	uint8_t net = w->routed ? (uint8_t)h->id : 0;
 	uint8_t a[4] = { 10, 9, net, (uint8_t)(h->id + 1) };
+	uint8_t a6[16] = { 0xfd, 9, [7] = net, [15] = (uint8_t)(h->id + 1) };
 
 	memcpy(&h->addr_be, a, 4);
+	ip_map4(h->addr[0], a);
+	memcpy(h->addr[1], a6, 16);
+	/* RFC 8200 (5): no link that carries IPv6 has a smaller MTU. */
+	h->has6 = p->mtu >= 1280;
 	h->mac[0] = 2;
 	h->mac[5] = (uint8_t)(h->id + 1);
 	memcpy(p->mac, h->mac, 6);
-	p->naddrs = 1;
+	p->naddrs = h->has6 ? 2 : 1;
 	memcpy(p->addr[0].addr, a, 4);
 	p->addr[0].family = 4;
 	p->addr[0].prefix = 24;
+	memcpy(p->addr[1].addr, a6, 16);
+	p->addr[1].family = 6;
+	p->addr[1].prefix = 64;
 	if (w->routed) {
 		a[3] = 254;
 		memcpy(p->gateway.addr, a, 4);
 		p->gateway.family = 4;
+		a6[15] = 0xfe;
+		memcpy(p->gateway6.addr, a6, 16);
+		p->gateway6.family = 6;
 	}
 }
 
@@ -250,6 +261,8 @@ gen_plan(struct world *w, struct plan *p, uint32_t budget)
 	p->start_us = rng_chance(r, 500000) ? 0 :
 	    rng_below(r, (uint32_t)(w->faults_end / 2));
 	p->lenient = w->lenient;
+	p->family = w->host[p->host[0]].has6 && w->host[p->host[1]].has6 &&
+	    rng_chance(r, 450000) ? 6 : 4;
 	if (p->kind == PLAN_SHORT) {
 		up %= 3000;
 		down %= 3000;

@@ -115,11 +115,17 @@ listen(struct world *w, struct host *h)
 	struct net_addr a = { .port = SIM_LISTEN };
 	int err;
 
+	/* One for all, or one of each family. */
 	if (h->id & 1) {
 		a.family = 4;
 		memcpy(a.addr, &h->addr_be, 4);
 	}
 	err = net_listen(h->net, &a);
+	if (err == 0 && h->id & 1 && h->has6) {
+		a.family = 6;
+		memcpy(a.addr, h->addr[1], 16);
+		err = net_listen(h->net, &a);
+	}
 	SIM_CHECK(w, err == 0, "net_listen: %d", err);
 }
 
@@ -183,12 +189,14 @@ host_fini(struct host *h)
 }
 
 struct host *
-host_by_addr(struct world *w, uint32_t addr_be)
+host_by_addr(struct world *w, const uint8_t addr[16])
 {
 	uint32_t i;
 
 	for (i = 0; i < w->nhosts; i++)
-		if (w->host[i].addr_be == addr_be)
+		if (memcmp(w->host[i].addr[0], addr, 16) == 0 ||
+		    (w->host[i].has6 &&
+		    memcmp(w->host[i].addr[1], addr, 16) == 0))
 			return &w->host[i];
 	return NULL;
 }

@@ -70,14 +70,17 @@ heap_pop(struct world *w)
 static void
 corrupt(struct world *w, struct wire *f)
 {
+	struct packet v;
 	uint32_t at;
 
-	if (f->len <= 14 || get16(f->data + 12) != 0x0800)
+	if (!ip_parse(&v, f->data, f->len))
 		return;
 	at = rng_range(&w->net_rng, 14, f->len - 1u);
 	f->data[at] ^= (uint8_t)(1u << rng_below(&w->net_rng, 8));
-	/* Beyond the IP packet lies padding, which nobody reads. */
-	f->corrupt = at < 14u + get16(f->data + 16);
+	/* Beyond the packet lies padding, which nobody reads; and no checksum
+	 * covers class, flow label and hop limit of IPv6. */
+	f->corrupt = at < 14u + v.total && (v.family == 4 ||
+	    (at > 14 + 3 && at != 14 + 7));
 }
 
 /* Whether the queue in front of the rate limit takes the frame; its delay. */

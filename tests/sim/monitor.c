@@ -37,7 +37,8 @@ struct half {
 };
 
 struct flow {
-	uint32_t addr[2], port[2]; /* of client, server: network order */
+	uint8_t addr[2][16];	/* of client, server */
+	uint32_t port[2];
 	uint32_t inc;
 	uint32_t next;
 	const struct plan *plan;
@@ -48,7 +49,8 @@ struct flow {
 /* A TCP segment, taken apart. */
 struct seg {
 	const uint8_t *data;
-	uint32_t saddr, daddr, sport, dport;
+	const struct packet *v;	/* its packet */
+	uint32_t sport, dport;
 	uint32_t seq, ack, wnd, len, optlen;
 	uint8_t flags;
 	bool mss_set, scale_set, stamp_set;
@@ -100,16 +102,18 @@ parse_option(struct seg *s, const uint8_t *o, uint32_t len)
 
 /* Take a segment apart; false: it is malformed. */
 static bool
-parse(struct seg *s, const uint8_t *ip, uint32_t total)
+parse(struct seg *s, const struct packet *v)
 {
-	const uint8_t *t = ip + 20, *o, *end;
-	uint32_t head = (t[12] >> 4) * 4u, n;
+	const uint8_t *t = v->ip + v->head, *o, *end;
+	uint32_t head, n;
 
 	memset(s, 0, sizeof(*s));
-	if (total < 40 || head < 20 || 20 + head > total)
+	if (v->proto != 6 || v->total < v->head + 20)
 		return false;
-	memcpy(&s->saddr, ip + 12, 4);
-	memcpy(&s->daddr, ip + 16, 4);
+	head = (t[12] >> 4) * 4u;
+	if (head < 20 || v->head + head > v->total)
+		return false;
+	s->v = v;
 	s->sport = get16(t);
 	s->dport = get16(t + 2);
 	s->seq = get32(t + 4);
@@ -118,7 +122,7 @@ parse(struct seg *s, const uint8_t *ip, uint32_t total)
 	s->wnd = get16(t + 14);
 	s->optlen = head - 20;
 	s->data = t + head;
-	s->len = total - 20 - head;
+	s->len = v->total - v->head - head;
 	for (o = t + 20, end = t + head; o < end && *o != 0; o += n) {
 		n = *o == 1 ? 1 : o + 1 < end ? o[1] : 0;
 		if (n == 0 || o + n > end || (*o != 1 && n < 2))
@@ -132,8 +136,17 @@ parse(struct seg *s, const uint8_t *ip, uint32_t total)
 static uint32_t
 bucket(const struct seg *s)
 {
-	return (s->saddr * 31 + s->daddr * 31 + s->sport + s->dport) * 40503u
-	    >> 3 & (MON_HASH - 1);
+	return (get32(s->v->src + 12) * 31 + get32(s->v->dst + 12) * 31 +
+	    s->sport + s->dport) * 40503u >> 3 & (MON_HASH - 1);
+}
+
+/* Whether end j of a flow sent the segment. */
+static bool
+sent_by(const struct flow *f, uint32_t j, const struct seg *s)
+{
+	return f->port[j] == s->sport && f->port[!j] == s->dport &&
+	    memcmp(f->addr[j], s->v->src, 16) == 0 &&
+	    memcmp(f->addr[!j], s->v->dst, 16) == 0;
 }
 
 /* The flow of a segment; *from: which end sent it. */
@@ -146,9 +159,7 @@ find(struct world *w, const struct seg *s, uint32_t *from)
 	for (i = w->flow_head[bucket(s)]; i != MON_NONE; i = f->next) {
 		f = &w->flow[i];
 		for (j = 0; j < 2; j++) {
-			if (f->addr[j] != s->saddr || f->port[j] != s->sport ||
-			    f->addr[!j] != s->daddr ||
-			    f->port[!j] != s->dport)
+			if (!sent_by(f, j, s))
 				continue;
 			*from = j;
 			return f;
@@ -172,8 +183,8 @@ create(struct world *w, const struct seg *s)
 	}
 	f = &w->flow[w->nflow];
 	memset(f, 0, sizeof(*f));
-	f->addr[0] = s->saddr;
-	f->addr[1] = s->daddr;
+	memcpy(f->addr[0], s->v->src, 16);
+	memcpy(f->addr[1], s->v->dst, 16);
 	f->port[0] = s->sport;
 	f->port[1] = s->dport;
 	f->next = w->flow_head[b];
@@ -209,7 +220,8 @@ note_syn(struct world *w, const struct wire *wf, const struct seg *s,
 		memset(f->half, 0, sizeof(f->half));
 		f->vague = false;
 		f->inc++;
-		f->plan = app_find(w, s->saddr, (uint16_t)s->sport, s->daddr);
+		f->plan = app_find(w, s->v->src, (uint16_t)s->sport,
+		    s->v->dst);
 		SIM_CHECK(w, f->plan != NULL, "SYN of no plan, port %u",
 		    s->sport);
 	}
@@ -254,8 +266,7 @@ static void
 check_data(struct world *w, const struct host *host, const struct flow *f,
     const struct seg *s)
 {
-	const uint32_t from = s->saddr == f->addr[0] && s->sport == f->port[0] ?
-	    0 : 1;
+	const uint32_t from = sent_by(f, 0, s) ? 0 : 1;
 	const struct half *h = &f->half[from], *peer = &f->half[!from];
 	uint32_t end = s->seq + s->len;
 	uint64_t pos = h->max_pos + (uint64_t)(int64_t)after(s->seq, h->max);
@@ -383,26 +394,57 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 }
 
 uint32_t
-mon_iss(const struct world *w, const uint8_t *ip)
+mon_iss(const struct world *w, const struct packet *v, const uint8_t *t,
+    bool receiver)
 {
-	const struct flow *f;
-	uint32_t i, j, a[2];
+	struct seg s = { .v = v, .sport = get16(t), .dport = get16(t + 2) };
+	uint32_t i, j;
 
-	memcpy(a, ip + 12, 8);
 	for (i = 0; i < w->nflow; i++)
-		for (f = &w->flow[i], j = 0; j < 2; j++)
-			if (f->addr[j] == a[0] && f->addr[!j] == a[1] &&
-			    f->port[j] == get16(ip + 20) &&
-			    f->port[!j] == get16(ip + 22))
-				return f->half[j].iss;
+		for (j = 0; j < 2; j++)
+			if (sent_by(&w->flow[i], j, &s))
+				return w->flow[i].half[j ^ receiver].iss;
 	return 0;
+}
+
+/* What a host sends that is not TCP. */
+static void
+sent_other(struct world *w, struct host *h, const struct packet *v)
+{
+	const uint8_t *m = v->ip + v->head;
+	uint32_t len = v->total - v->head;
+
+	if (v->family == 4) {
+		SIM_CHECK(w, v->proto == 1 && ip_csum(m, len, 0) == 0,
+		    "host %u: protocol %u", h->id, v->proto);
+		return;
+	}
+	SIM_CHECK(w, v->proto == 58 && len >= 4 &&
+	    ip_csum(m, len, ip_pseudo(v->ip, len)) == 0,
+	    "host %u: next header %u, %u bytes", h->id, v->proto, len);
+	/* RFC 4861 (7.1): neighbour discovery comes from next door. */
+	SIM_CHECK(w, m[0] < 133 || m[0] > 137 || v->ip[7] == 255,
+	    "host %u: ND message %u with hop limit %u", h->id, m[0],
+	    v->ip[7]);
+}
+
+/* Whether a host may send from this address: its own, link-local, none. */
+static bool
+own_address(const struct host *h, const struct packet *v)
+{
+	static const uint8_t none[16];
+
+	if (v->family == 4)
+		return memcmp(v->src, h->addr[0], 16) == 0;
+	return h->has6 && (memcmp(v->src, h->addr[1], 16) == 0 ||
+	    (v->src[0] == 0xfe && v->src[1] == 0x80) ||
+	    (v->proto == 58 && memcmp(v->src, none, 16) == 0));
 }
 
 void
 mon_sent(struct world *w, struct host *h, struct wire *f)
 {
-	const uint8_t *ip = f->data + 14;
-	uint32_t total;
+	struct packet v;
 	struct seg s;
 
 	if (get16(f->data + 12) == 0x0806) {
@@ -410,25 +452,24 @@ mon_sent(struct world *w, struct host *h, struct wire *f)
 		    0x00010800, "host %u: malformed ARP", h->id);
 		return;
 	}
-	SIM_CHECK(w, get16(f->data + 12) == 0x0800 && f->len >= 34,
+	SIM_CHECK(w, ip_parse(&v, f->data, f->len),
 	    "host %u: frame of type %04x, %u bytes", h->id,
 	    get16(f->data + 12), f->len);
-	total = get16(ip + 2);
-	SIM_CHECK(w, ip[0] == 0x45 && total >= 20 && 14 + total <= f->len &&
-	    (14 + total == f->len || f->len == 60),
-	    "host %u: IP length %u in %u bytes", h->id, total, f->len);
-	SIM_CHECK(w, nic_csum(ip, 20, 0) == 0, "host %u: IP checksum", h->id);
-	SIM_CHECK(w, memcmp(ip + 12, &h->addr_be, 4) == 0 && ip[8] > 0,
+	SIM_CHECK(w, v.head == (v.family == 4 ? 20 : 40) &&
+	    (14 + v.total == f->len || f->len == 60),
+	    "host %u: IP length %u in %u bytes", h->id, v.total, f->len);
+	SIM_CHECK(w, v.family == 6 || ip_csum(v.ip, 20, 0) == 0,
+	    "host %u: IP checksum", h->id);
+	SIM_CHECK(w, own_address(h, &v) && v.ip[v.family == 4 ? 8 : 7] > 0,
 	    "host %u sends from another's address", h->id);
-	if (ip[9] != 6) {
-		SIM_CHECK(w, ip[9] == 1 && nic_csum(ip + 20, total - 20, 0) ==
-		    0, "host %u: protocol %u", h->id, ip[9]);
+	if (v.proto != 6) {
+		sent_other(w, h, &v);
 		return;
 	}
-	SIM_CHECK(w, nic_csum(ip + 20, total - 20,
-	    nic_pseudo(ip, total - 20)) == 0, "host %u: TCP checksum", h->id);
-	SIM_CHECK(w, parse(&s, ip, total), "host %u: malformed segment",
-	    h->id);
+	SIM_CHECK(w, ip_csum(v.ip + v.head, v.total - v.head,
+	    ip_pseudo(v.ip, v.total - v.head)) == 0,
+	    "host %u: TCP checksum", h->id);
+	SIM_CHECK(w, parse(&s, &v), "host %u: malformed segment", h->id);
 	SIM_CHECK(w, (s.flags & (SYN | FIN)) != (SYN | FIN) &&
 	    (s.flags & (SYN | RST)) != (SYN | RST) &&
 	    s.flags & (SYN | RST | ACK), "host %u: flags %02x", h->id,
@@ -442,11 +483,12 @@ mon_given(struct world *w, struct host *h, const struct wire *wf)
 	struct half *to;
 	struct flow *f;
 	uint32_t from, end, edge;
+	struct packet v;
 	struct seg s;
 
 	(void)h;
 	if (wf->flow == MON_NONE || w->flow[wf->flow].inc != wf->inc ||
-	    !parse(&s, wf->data + 14, get16(wf->data + 16)))
+	    !ip_parse(&v, wf->data, wf->len) || !parse(&s, &v))
 		return;
 	f = find(w, &s, &from);
 	if (f == NULL || s.flags & RST)

@@ -15,43 +15,6 @@
 #define ETH_MIN		60u
 #define FLAT_MAX	(70u * 1024)
 
-uint16_t
-nic_csum(const void *p, uint32_t len, uint64_t sum)
-{
-	const uint8_t *b = p;
-	uint64_t word;
-
-	for (; len >= 8; len -= 8, b += 8) {
-		memcpy(&word, b, 8);
-		sum += word;
-		sum += sum < word;
-	}
-	if (len > 0) {
-		word = 0;
-		memcpy(&word, b, len);
-		sum += word;
-		sum += sum < word;
-	}
-	sum = (sum >> 32) + (sum & 0xffffffffu);
-	sum = (sum >> 16) + (sum & 0xffffu);
-	sum = (sum >> 16) + (sum & 0xffffu);
-	sum = (sum >> 16) + (sum & 0xffffu);
-	return (uint16_t)~sum;
-}
-
-/* RFC 9293 (3.1): addresses, protocol and length, in network order. */
-uint64_t
-nic_pseudo(const uint8_t *ip, uint32_t len)
-{
-	uint8_t ph[12];
-
-	memcpy(ph, ip + 12, 8);
-	ph[8] = 0;
-	ph[9] = ip[9];
-	put16(ph + 10, len);
-	return (uint16_t)~nic_csum(ph, sizeof(ph), 0);
-}
-
 /* Whether memory that a frame refers to may be sent from. */
 static bool
 may_refer(const struct host *h, uint64_t off, uint32_t len)
@@ -128,26 +91,29 @@ put(struct world *w, struct host *h, uint8_t *buf, uint32_t len)
 /* The flags ask only for what the port offered, and the field is prepared. */
 static void
 check_offload(struct world *w, struct host *h, const struct pkt *p,
-    const uint8_t *ip)
+    const struct packet *v)
 {
-	uint32_t caps = h->conf.port[0].caps, l4 = get16(ip + 2) - 20u;
+	uint32_t caps = h->conf.port[0].caps, l4 = v->total - v->head;
+	const uint8_t *t = v->ip + v->head;
 	uint16_t pseudo, field;
 
-	SIM_CHECK(w, !(p->flags & PKT_TX_IPCSUM) || caps & NET_CAP_TX_IPCSUM,
+	SIM_CHECK(w, !(p->flags & PKT_TX_IPCSUM) ||
+	    (caps & NET_CAP_TX_IPCSUM && v->family == 4),
 	    "host %u asks for an IP checksum", h->id);
 	SIM_CHECK(w, !(p->flags & PKT_TX_L4CSUM) || caps & NET_CAP_TX_L4CSUM,
 	    "host %u asks for a TCP checksum", h->id);
 	SIM_CHECK(w, !(p->flags & PKT_TX_TSO) || caps & NET_CAP_TSO,
 	    "host %u asks for TSO", h->id);
-	SIM_CHECK(w, p->l2_len == ETH_LEN && p->l3_len == 20,
+	SIM_CHECK(w, p->l2_len == ETH_LEN && p->l3_len == v->head &&
+	    !(p->flags & PKT_TX_IPV6) == (v->family == 4),
 	    "host %u: header lengths %u, %u", h->id, p->l2_len, p->l3_len);
 	if (!(p->flags & PKT_TX_L4CSUM))
 		return;
 	/* With TSO each packet has a length of its own. */
-	pseudo = (uint16_t)nic_pseudo(ip, p->flags & PKT_TX_TSO ? 0 : l4);
-	SIM_CHECK(w, ip[9] == 6 && p->l4_len == (ip[32] >> 4) * 4u,
+	pseudo = (uint16_t)ip_pseudo(v->ip, p->flags & PKT_TX_TSO ? 0 : l4);
+	SIM_CHECK(w, v->proto == 6 && p->l4_len == (t[12] >> 4) * 4u,
 	    "host %u: TCP header length %u", h->id, p->l4_len);
-	memcpy(&field, ip + 20 + 16, 2);
+	memcpy(&field, t + 16, 2);
 	SIM_CHECK(w, field == pseudo,
 	    "host %u: checksum field %04x, pseudo-header %04x", h->id, field,
 	    pseudo);
@@ -157,55 +123,65 @@ check_offload(struct world *w, struct host *h, const struct pkt *p,
 static void
 fill_csums(uint8_t *ip, uint16_t flags)
 {
-	uint32_t l4 = get16(ip + 2) - 20u;
+	bool six = ip[0] >> 4 == 6;
+	uint32_t l4 = six ? get16(ip + 4) : get16(ip + 2) - 20u;
 	uint16_t sum;
 
-	if (flags & PKT_TX_IPCSUM) {
+	if (flags & PKT_TX_IPCSUM && !six) {
 		memset(ip + 10, 0, 2);
-		sum = nic_csum(ip, 20, 0);
+		sum = ip_csum(ip, 20, 0);
 		memcpy(ip + 10, &sum, 2);
 	}
-	if (flags & PKT_TX_L4CSUM) {
-		memset(ip + 36, 0, 2);
-		sum = nic_csum(ip + 20, l4, nic_pseudo(ip, l4));
-		memcpy(ip + 36, &sum, 2);
+	if (flags & PKT_TX_L4CSUM)
+		ip_sign(ip, l4, 16);
+}
+
+/* Lengths and number of the i-th packet of a TSO frame. */
+static void
+cut_ip(uint8_t *ip, const struct packet *v, uint32_t l4, uint32_t i)
+{
+	if (v->family == 6) {
+		put16(ip + 4, l4);
+		return;
 	}
+	put16(ip + 2, v->head + l4);
+	put16(ip + 4, get16(v->ip + 4) + i);
 }
 
 /* Cut a TSO frame as a port does. */
 static void
 cut(struct world *w, struct host *h, const struct pkt *p, uint8_t *buf,
-    uint32_t len)
+    const struct packet *v)
 {
-	uint8_t seg[16384], flags = buf[ETH_LEN + 33];
-	uint32_t head = ETH_LEN + 20u + p->l4_len, n, at, i = 0;
-	uint32_t seq = get32(buf + ETH_LEN + 24);
+	uint8_t seg[16384];
+	uint32_t off = ETH_LEN + v->head, head = off + p->l4_len, n, at, i = 0;
+	uint32_t len = ETH_LEN + v->total, seq = get32(buf + off + 4);
 
-	SIM_CHECK(w, p->l4_len == (buf[ETH_LEN + 32] >> 4) * 4u &&
-	    head < len && p->flags & PKT_TX_L4CSUM &&
-	    p->flags & PKT_TX_IPCSUM, "host %u: TSO frame of %u bytes, "
-	    "header %u, flags %04x", h->id, len, head, p->flags);
+	SIM_CHECK(w, p->l4_len == (buf[off + 12] >> 4) * 4u && head < len &&
+	    p->flags & PKT_TX_L4CSUM &&
+	    (v->family == 6 || p->flags & PKT_TX_IPCSUM),
+	    "host %u: TSO frame of %u bytes, header %u, flags %04x", h->id,
+	    len, head, p->flags);
 	SIM_CHECK(w, p->tso_mss > 0 &&
 	    head - ETH_LEN + p->tso_mss <= h->conf.port[0].mtu &&
 	    len - head <= (h->conf.port[0].tso_max ?
 	    h->conf.port[0].tso_max : 65000u),
 	    "host %u: TSO of %u bytes at %u", h->id, len - head, p->tso_mss);
+	SIM_CHECK(w, (buf[off + 13] & 0x06) == 0,
+	    "host %u: TSO with flags %02x", h->id, buf[off + 13]);
 	for (at = head; at < len; at += n, i++) {
 		n = len - at < p->tso_mss ? len - at : p->tso_mss;
 		memcpy(seg, buf, head);
 		memcpy(seg + head, buf + at, n);
-		put16(seg + ETH_LEN + 2, head - ETH_LEN + n);
-		put16(seg + ETH_LEN + 4, get16(buf + ETH_LEN + 4) + i);
-		put32(seg + ETH_LEN + 24, seq + (at - head));
+		cut_ip(seg + ETH_LEN, v, p->l4_len + n, i);
+		put32(seg + off + 4, seq + (at - head));
 		if (at + n < len)
-			seg[ETH_LEN + 33] &= (uint8_t)~0x09;
+			seg[off + 13] &= (uint8_t)~0x09;
 		if (at > head)
-			seg[ETH_LEN + 33] &= (uint8_t)~0x80;
+			seg[off + 13] &= (uint8_t)~0x80;
 		fill_csums(seg + ETH_LEN, PKT_TX_IPCSUM | PKT_TX_L4CSUM);
 		put(w, h, seg, head + n);
 	}
-	SIM_CHECK(w, i > 0 && (flags & 0x06) == 0,
-	    "host %u: TSO with flags %02x", h->id, flags);
 }
 
 static void
@@ -213,21 +189,21 @@ emit(struct world *w, struct host *h, const struct pkt *p)
 {
 	static uint8_t buf[FLAT_MAX];
 	uint32_t len = flatten(w, h, p, buf);
-	uint8_t *ip = buf + ETH_LEN;
+	struct packet v;
 
 	SIM_CHECK(w, memcmp(buf + 6, h->mac, 6) == 0,
 	    "host %u sends from another's link address", h->id);
 	if (p->flags & (PKT_TX_IPCSUM | PKT_TX_L4CSUM | PKT_TX_TSO)) {
-		SIM_CHECK(w, get16(buf + 12) == 0x0800 && len >= 34 &&
-		    get16(ip + 2) == len - ETH_LEN,
+		SIM_CHECK(w, ip_parse(&v, buf, len) &&
+		    v.total == len - ETH_LEN,
 		    "host %u: offload for %u bytes of type %04x", h->id, len,
 		    get16(buf + 12));
-		check_offload(w, h, p, ip);
+		check_offload(w, h, p, &v);
 		if (p->flags & PKT_TX_TSO) {
-			cut(w, h, p, buf, len);
+			cut(w, h, p, buf, &v);
 			return;
 		}
-		fill_csums(ip, p->flags);
+		fill_csums(buf + ETH_LEN, p->flags);
 	}
 	SIM_CHECK(w, len <= ETH_LEN + h->conf.port[0].mtu,
 	    "host %u sends %u bytes, MTU %u", h->id, len,
@@ -304,21 +280,20 @@ nic_fence(struct world *w, struct host *h)
 static uint16_t
 verify(const struct wire *f)
 {
-	const uint8_t *ip = f->data + ETH_LEN;
-	uint32_t total, head;
 	uint16_t flags = 0;
+	struct packet v;
 
-	if (f->len < ETH_LEN + 40u || get16(f->data + 12) != 0x0800)
+	if (!ip_parse(&v, f->data, f->len) || v.total < v.head + 20)
 		return 0;
-	head = (ip[0] & 15u) * 4;
-	total = get16(ip + 2);
-	if (ip[0] >> 4 != 4 || head < 20 || total < head ||
-	    ETH_LEN + total > f->len || nic_csum(ip, head, 0) != 0)
-		return 0;
-	flags = PKT_RX_IPCSUM_OK;
-	if (ip[9] == 6 && (get16(ip + 6) & 0x3fff) == 0 &&
-	    nic_csum(ip + head, total - head,
-	    nic_pseudo(ip, total - head)) == 0)
+	if (v.family == 4) {
+		if (ip_csum(v.ip, v.head, 0) != 0)
+			return 0;
+		flags = PKT_RX_IPCSUM_OK;
+		if ((get16(v.ip + 6) & 0x3fff) != 0)
+			return flags;
+	}
+	if (v.proto == 6 && ip_csum(v.ip + v.head, v.total - v.head,
+	    ip_pseudo(v.ip, v.total - v.head)) == 0)
 		flags |= PKT_RX_L4CSUM_OK;
 	return flags;
 }

@@ -50,14 +50,7 @@ plain(struct world *w)
 		h->turn_us = 5;
 		h->late_us = 0;
 		h->check_every = 1024;
-		h->addr_be = 0;
-		h->conf.port[0].naddrs = 1;
-		h->conf.port[0].addr[0].family = 4;
-		h->conf.port[0].addr[0].prefix = 24;
-		memcpy(h->conf.port[0].mac, h->mac, 6);
-		memcpy(h->conf.port[0].addr[0].addr,
-		    (uint8_t[]){ 10, 9, 0, (uint8_t)(i + 1) }, 4);
-		memcpy(&h->addr_be, h->conf.port[0].addr[0].addr, 4);
+		gen_addr(w, h);
 	}
 }
 

@@ -85,6 +85,27 @@ struct link {
 struct world;
 struct host;
 
+/* ---- ip.c: packets of both families ---- */
+struct packet {
+	const uint8_t *ip;	/* the header */
+	uint32_t head, total;	/* bytes of header (fixed part), of all */
+	uint8_t family, proto;
+	uint8_t src[16], dst[16]; /* IPv4 ones mapped */
+};
+
+/* What a frame carries; false: no whole IP packet. */
+bool	ip_parse(struct packet *v, const uint8_t *frame, uint32_t len);
+void	ip_map4(uint8_t to[16], const void *addr4);
+/* Ones' complement sum of bytes, folded, complemented: 0 means right. */
+uint16_t ip_csum(const void *p, uint32_t len, uint64_t sum);
+/* The pseudo-header of len bytes behind the header ip. */
+uint64_t ip_pseudo(const uint8_t *ip, uint32_t len);
+/* Write a header for len bytes; the family is that of dst. */
+void	ip_put(uint8_t *ip, uint8_t proto, uint32_t len,
+	    const uint8_t src[16], const uint8_t dst[16]);
+/* Fill in the checksum of len bytes behind ip, field bytes into them. */
+void	ip_sign(uint8_t *ip, uint32_t len, uint32_t field);
+
 /*
  * Put a frame (copied) on the way between two nodes. orig: the frame that a
  * router passes on; NULL: a new one.
@@ -113,9 +134,6 @@ uint64_t nic_next(const struct host *h);
 void	nic_fence(struct world *w, struct host *h);
 /* A received frame in a buffer of the host's, or NULL (none free). */
 struct pkt *nic_receive(struct world *w, struct host *h, struct wire *f);
-/* Ones' complement sum of bytes, folded, complemented: 0 means right. */
-uint16_t nic_csum(const void *p, uint32_t len, uint64_t sum);
-uint64_t nic_pseudo(const uint8_t *ip, uint32_t len);
 
 /* ---- monitor.c: what may be seen on the wire ---- */
 #define MON_NONE	UINT32_MAX
@@ -125,8 +143,10 @@ uint64_t nic_pseudo(const uint8_t *ip, uint32_t len);
 void	mon_sent(struct world *w, struct host *h, struct wire *f);
 /* The frame is given to host h unharmed. */
 void	mon_given(struct world *w, struct host *h, const struct wire *f);
-/* Initial sequence number of the sender of this IP packet; 0: unknown. */
-uint32_t mon_iss(const struct world *w, const uint8_t *ip);
+/* Initial sequence number of this segment's sender, or of its receiver; 0:
+ * unknown. t: the TCP header. */
+uint32_t mon_iss(const struct world *w, const struct packet *v,
+	    const uint8_t *t, bool receiver);
 
 /* ---- host.c ---- */
 #define NIC_RING	2048u
@@ -145,7 +165,9 @@ struct host {
 	struct net_env env;
 	_Atomic uint64_t counters[CNT_MAX];
 	uint8_t mac[6];
-	uint32_t addr_be;
+	uint32_t addr_be;	/* IPv4 */
+	uint8_t addr[2][16];	/* the same mapped, and IPv6 */
+	bool has6;
 	/* memory that outlives the process */
 	uint8_t *frames;
 	uint32_t nframes, stride, room;
@@ -193,7 +215,7 @@ void	host_adopt(struct world *w, struct host *h);
 void	host_drop_rx(struct host *h);
 /* A frame reached the port. */
 void	host_arrive(struct host *h, struct wire *f);
-struct host *host_by_addr(struct world *w, uint32_t addr_be);
+struct host *host_by_addr(struct world *w, const uint8_t addr[16]);
 /* Called where a process may die: inside a bracket too. */
 void	host_may_die(struct host *h);
 
@@ -245,6 +267,7 @@ struct side {
 struct plan {
 	uint32_t key;		/* of its two streams: key, key + 1 */
 	uint8_t kind;
+	uint8_t family;		/* 4 or 6 */
 	uint8_t host[2];	/* client, server */
 	uint16_t cport;		/* host order, once known */
 	uint64_t start_us;	/* SIM_NEVER: it has begun */
@@ -261,9 +284,9 @@ struct plan {
 void	app_connect(struct world *w, struct plan *p);
 void	app_event(void *arg, struct conn *c, uint32_t events);
 bool	app_done(const struct plan *p);
-/* The newest plan of these ends (addresses in network order), or NULL. */
-struct plan *app_find(struct world *w, uint32_t caddr_be, uint16_t cport,
-	    uint32_t saddr_be);
+/* The newest plan of these ends, or NULL. */
+struct plan *app_find(struct world *w, const uint8_t caddr[16],
+	    uint16_t cport, const uint8_t saddr[16]);
 /* After the end: every stream is whole, or had a reason not to be. */
 void	app_judge(struct world *w, const struct plan *p);
 /* A connection was in hands when the process died: it may end by reset. */
@@ -282,7 +305,11 @@ void	check_dump(const struct host *h);
 /* Whether connections or time-wait entries are left. */
 bool	check_busy(const struct host *h);
 
-/* ---- outside.c: who has no stack: attacker, router ---- */
+/* ---- router.c, attack.c: who has no stack ---- */
+extern const uint8_t outside_mac[6];
+
+/* The link header of a frame from outside. */
+void	outside_eth(uint8_t *b, const uint8_t *dst, uint16_t type);
 void	outside_arrive(struct world *w, const struct wire *f);
 /* The next thing the attacker does; it sets w->attack_at. */
 void	outside_attack(struct world *w);
@@ -308,6 +335,9 @@ void	trace_print(const struct world *w);
 
 /* ---- gen.c: a world from a seed ---- */
 void	gen_world(struct world *w);
+/* Give a host its addresses: of its own network where the world is routed,
+ * of IPv6 where its MTU allows. */
+void	gen_addr(struct world *w, struct host *h);
 /* Draw n plans anew: after a scenario changed what they depend on. */
 void	gen_plans(struct world *w, uint32_t n);
 

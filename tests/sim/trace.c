@@ -71,39 +71,33 @@ print_options(const uint8_t *o, const uint8_t *end, uint32_t peer_iss)
 }
 
 static void
-print_tcp(const struct world *w, const uint8_t *ip, uint32_t total)
+print_tcp(const struct world *w, const struct packet *v)
 {
 	static const char names[] = "FSRP.UEC";
-	const uint8_t *t = ip + 20;
-	uint8_t back[TRACE_SNAP];
+	const uint8_t *t = v->ip + v->head;
 	uint32_t i, head = (t[12] >> 4) * 4u, iss, peer;
+	uint32_t snap = (uint32_t)(v->head + head + 14);
 
-	memcpy(back, ip, sizeof(back) - 14);
-	memcpy(back + 12, ip + 16, 4);
-	memcpy(back + 16, ip + 12, 4);
-	memcpy(back + 20, ip + 22, 2);
-	memcpy(back + 22, ip + 20, 2);
-	iss = mon_iss(w, ip);
-	peer = mon_iss(w, back);
+	iss = mon_iss(w, v, t, false);
+	peer = mon_iss(w, v, t, true);
 	printf(" :%u > :%u ", get16(t), get16(t + 2));
 	for (i = 0; i < 8; i++)
 		if (t[13] & 1u << i)
 			putchar(names[i]);
 	printf(" seq %u len %u", get32(t + 4) - iss,
-	    total >= 20 + head ? total - 20 - head : 0);
+	    v->total >= v->head + head ? v->total - v->head - head : 0);
 	if (t[13] & 0x10)
 		printf(" ack %u", get32(t + 8) - peer);
 	printf(" win %u", get16(t + 14));
-	if (20 + head <= total && 34 + head <= TRACE_SNAP)
+	if (v->head + head <= v->total && snap <= TRACE_SNAP)
 		print_options(t + 20, t + head, peer);
 }
 
 static void
 print_line(const struct world *w, const struct trace_line *t)
 {
-	const uint8_t *ip = t->snap + 14;
 	char a[INET_ADDRSTRLEN], b[INET_ADDRSTRLEN];
-	uint32_t total;
+	struct packet v;
 
 	printf("%5llu.%06llu ", (unsigned long long)(t->at / SEC),
 	    (unsigned long long)(t->at % SEC));
@@ -119,11 +113,16 @@ print_line(const struct world *w, const struct trace_line *t)
 		    get16(t->snap + 20) == 1 ? "who-has" : "is-at", a, b);
 		return;
 	}
-	total = get16(ip + 2);
-	if (get16(t->snap + 12) == 0x0800 && ip[9] == 6 && t->len >= 54)
-		print_tcp(w, ip, total);
+	/* Of a long frame only the begin is there. */
+	if (!ip_parse(&v, t->snap, t->len))
+		printf(" type %04x", get16(t->snap + 12));
+	else if (v.proto == 6 && v.total >= v.head + 20)
+		print_tcp(w, &v);
+	else if (v.proto == 1 || v.proto == 58)
+		printf(" ICMP%s %u/%u", v.family == 6 ? "6" : "",
+		    v.ip[v.head], v.ip[v.head + 1]);
 	else
-		printf(" type %04x proto %u", get16(t->snap + 12), ip[9]);
+		printf(" IPv%u proto %u", v.family, v.proto);
 	printf(" (%u)\n", t->len);
 }
 
