@@ -183,6 +183,9 @@ resume(struct net *n, struct conn *c)
 			x->frto = FR_OFF;
 			x->sacked = (c->flags & TF_SACK) != 0 ? x->sacked : 0;
 			tcp_mark_lost(c, x, &it);
+			/* even if what else is in flight fills cwnd, as at
+			 * the begin of a recovery (RFC 6937 §3) */
+			c->flags |= TF_PROBE;
 		}
 	} else if (tcp_now_ms(n) - c->last_rx_ms < ACTIVE_MS ||
 	    (c->flags & (TF_ACK_NOW | TF_DELACK)) != 0) {

@@ -99,7 +99,9 @@ resend_lost(struct net *n, struct conn *c, struct tcp_ext *x,
 			continue;
 		len = it.s->end - it.start;
 		room = tcp_pipe(c, x) < c->cwnd ? c->cwnd - tcp_pipe(c, x) : 0;
-		if (room < min_u32(len, c->mss) || !take_frame(n, b))
+		/* a probe asks for one whatever the window says */
+		if ((room < min_u32(len, c->mss) &&
+		    (c->flags & TF_PROBE) == 0) || !take_frame(n, b))
 			return;
 		room = min_u32(max_u32(room, c->mss), tcp_xmit_max(n, c));
 		got = resend(n, c, it.start, it.s->end, room - room % c->mss);
@@ -112,6 +114,7 @@ resend_lost(struct net *n, struct conn *c, struct tcp_ext *x,
 		if (got < len)
 			(void)seg_split(n, c, &it, it.start + got);
 		note_resent(n, c, x, &it);
+		c->flags &= ~TF_PROBE;
 	}
 }
 
@@ -353,7 +356,9 @@ output(struct net *n, struct conn *c)
 	uint32_t was = c->snd_nxt;
 	struct tcp_ext *x;
 
-	if ((c->flags & TF_PROBE) != 0)
+	x = tcp_ext(n, c);
+	/* what was lost is a probe, too: see resend_lost() */
+	if ((c->flags & TF_PROBE) != 0 && (x == NULL || x->lost == 0))
 		probe(n, c, &b);
 	payloads(n, c, &b);
 	x = tcp_ext(n, c);

@@ -113,6 +113,53 @@ attack_blind(struct world *w)
 	finish(w, h, b, t, TCP_LEN + n, 16);
 }
 
+/*
+ * RFC 9293 (3.10.7.4): data behind the window, from someone in the path who
+ * knows all numbers. It comes at a moment when nothing else is on its way
+ * within the host and nothing was lost there, so its window is known exactly.
+ */
+static void
+attack_beyond(struct world *w)
+{
+	struct plan *p = &w->plan[rng_below(&w->net_rng, w->nplans)];
+	uint32_t to = rng_below(&w->net_rng, 2), n, head;
+	struct host *h = &w->host[p->host[to]];
+	const uint8_t *src = w->host[p->host[!to]].addr[p->family == 6];
+	uint16_t ports[2] = { to ? p->cport : SIM_LISTEN,
+	    to ? SIM_LISTEN : p->cport };
+	uint8_t b[ETH_LEN + 40 + 32 + 1024], *t;
+	struct mon_view v;
+	struct wire *f;
+
+	if (p->side[0].phase != SIDE_OPEN || p->side[1].phase != SIDE_OPEN ||
+	    p->old || mon_lost_inside(h) || h->ring_n > 0 || h->nrxq > 0 || !mon_view(w, src, ports,
+	    h->addr[p->family == 6], &v))
+		return;
+	n = rng_range(&w->net_rng, 1, 500);
+	head = v.stamped ? 32 : 20;
+	t = begin(h, b, 6, head + n, src);
+	memset(t, 0, head);
+	put16(t, ports[0]);
+	put16(t + 2, ports[1]);
+	/* Below the unit of the scale an edge cannot be told. */
+	put32(t + 4, v.edge + (1u << v.scale) +
+	    rng_log(&w->net_rng, 1, 1u << 18));
+	put32(t + 8, v.ack);
+	t[12] = (uint8_t)(head / 4 << 4);
+	t[13] = 0x10;
+	put16(t + 14, 0xffff);
+	if (v.stamped) {
+		put32(t + 20, 0x0101080a);
+		put32(t + 24, v.stamp);
+		put32(t + 28, v.echo);
+	}
+	memset(t + head, 0x41, n);
+	ip_sign(b + ETH_LEN, head + n, 16);
+	f = link_frame(w, SIM_OUTSIDE, h->id, b, (uint32_t)(t - b) + head + n);
+	trace_frame(w, '>', f);
+	host_arrive(h, f);
+}
+
 /* RFC 5927: an ICMP error that quotes a live connection, number guessed. */
 static void
 attack_icmp(struct world *w)
@@ -236,6 +283,8 @@ outside_attack(struct world *w)
 	struct host *h = &w->host[rng_below(&w->net_rng, w->nhosts)];
 	uint32_t i, n = rng_range(&w->net_rng, 1, w->attack_burst);
 
+	if (w->insider)
+		attack_beyond(w);
 	for (i = 0; i < n; i++) {
 		if (rng_chance(&w->net_rng, w->syn_flood)) {
 			attack_syn(w, h);

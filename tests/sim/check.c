@@ -25,6 +25,12 @@ struct walk {
 	uint32_t nheld;		/* frames held by records */
 };
 
+/* A connection that had something in flight at an adoption. */
+struct owed {
+	uint32_t id, una;
+	struct tuple t;
+};
+
 static uint32_t
 all_records(const struct host *h)
 {
@@ -211,6 +217,88 @@ count_chunks(struct walk *k)
 		    h->id, i);
 }
 
+/* RFC 9293 (3.9.1.2): who waits for room is told when there is some. */
+static void
+check_room(struct world *w, struct host *h)
+{
+	const struct conn *c;
+	uint32_t i;
+
+	for (i = 0; i < h->conf.shape.conns; i++) {
+		c = conn_at(h->net, i);
+		if (atomic_load(&c->rec.state) != REC_USED ||
+		    (c->flags & (TF_WANT | TF_NOCHUNK)) != TF_WANT ||
+		    (c->ev & CONN_WRITE) != 0)
+			continue;
+		SIM_CHECK(w, c->sq_len + c->room_want > h->conf.sndbuf,
+		    "host %u: connection %u waits for %u bytes of room, %llu "
+		    "of %u are queued", h->id, i, c->room_want,
+		    (unsigned long long)c->sq_len, h->conf.sndbuf);
+	}
+}
+
+/* Frames that the stack made and that nobody will see. */
+static uint64_t
+drops(const struct host *h)
+{
+	return h->counters[CNT_drop_neigh] + h->counters[CNT_drop_tx_full] +
+	    h->counters[CNT_drop_no_route] + h->counters[CNT_drop_oversize];
+}
+
+void
+check_owing(struct world *w, struct host *h)
+{
+	const struct tcp_ext *x;
+	const struct conn *c;
+	uint32_t i;
+
+	if (h->owed == NULL)
+		h->owed = calloc(h->conf.shape.conns, sizeof(*h->owed));
+	SIM_CHECK(w, h->owed != NULL, "no memory");
+	h->nowed = 0;
+	h->owed_at = w->now;
+	h->owed_drops = drops(h);
+	for (i = 0; i < h->conf.shape.conns; i++) {
+		c = conn_at(h->net, i);
+		if (atomic_load(&c->rec.state) != REC_USED ||
+		    c->state < TCP_ESTABLISHED || c->snd_nxt == c->snd_una)
+			continue;
+		/* RFC 2018 (8): all was reported, then thrown away by the
+		 * peer; that only the timer finds out. */
+		x = tcb_ext(h->arena, c);
+		if (x != NULL && x->sacked == c->snd_nxt - c->snd_una)
+			continue;
+		h->owed[h->nowed++] = (struct owed){ i, c->snd_una, c->t };
+	}
+}
+
+void
+check_owed(struct world *w, struct host *h)
+{
+	const struct owed *o;
+	const struct conn *c;
+	uint32_t i;
+
+	if (h->nowed == 0 || w->now == h->owed_at || h->ring_n > 0 ||
+	    h->net->nheld > 0)
+		return;
+	/* What was dropped inside is for the timer. */
+	for (i = 0; i < h->nowed && drops(h) == h->owed_drops; i++) {
+		o = &h->owed[i];
+		c = conn_at(h->net, o->id);
+		if (atomic_load(&c->rec.state) != REC_USED ||
+		    memcmp(&c->t, &o->t, sizeof(o->t)) != 0 ||
+		    c->snd_una != o->una || c->state < TCP_ESTABLISHED)
+			continue;
+		SIM_CHECK(w, mon_last_sent(w, &o->t) >= h->owed_at,
+		    "host %u: connection %u of port %u was adopted %llu us "
+		    "ago and says nothing", h->id, o->id,
+		    get16((const uint8_t *)&o->t.lport_be),
+		    (unsigned long long)(w->now - h->owed_at));
+	}
+	h->nowed = 0;
+}
+
 void
 check_host(struct world *w, struct host *h, bool thorough)
 {
@@ -230,6 +318,7 @@ check_host(struct world *w, struct host *h, bool thorough)
 	memset(k.chunk, 0, h->conf.shape.small + h->conf.shape.chunks);
 	count_frames(&k);
 	count_chunks(&k);
+	check_room(w, h);
 }
 
 bool
@@ -264,6 +353,20 @@ check_empty(struct world *w, struct host *h)
 	    h->pool.n + h->nstash, h->nframes);
 }
 
+/* What is in flight of a connection that has a table of it. */
+static void
+dump_ext(const struct host *h, const struct conn *c)
+{
+	const struct tcp_ext *x = tcb_ext(h->arena, c);
+
+	if (x == NULL)
+		return;
+	printf("      phase %u segments %u sacked %u lost %u ssthresh %u "
+	    "first flags %x dupacks %u\n", x->phase, x->nseg, x->sacked,
+	    x->lost, x->ssthresh, x->nown > 0 ? x->own[x->first].flags : 0xff,
+	    x->dupacks);
+}
+
 void
 check_dump(const struct host *h)
 {
@@ -292,5 +395,6 @@ check_dump(const struct host *h)
 		    c->snd_wnd, c->cwnd, c->room_want, c->timer,
 		    (long long)(c->rec.deadline - n->now),
 		    (long long)(c->t_svc - n->now));
+		dump_ext(h, c);
 	}
 }

@@ -183,7 +183,8 @@ gen_memory(struct world *w, struct host *h)
 
 	s->state_size = APP_STATE + 8 * rng_below(r, 20);
 	s->timewait = rng_log(r, 1, 128);
-	s->neighs = rng_range(r, SIM_NODES, 32);
+	/* Each node has an address of either family. */
+	s->neighs = rng_range(r, 2 * SIM_NODES, 48);
 	h->nframes = rng_range(r, 256, 1024);
 	if (rng_chance(r, 250000)) {
 		/* Chunks: every stream must still get through. */
@@ -341,6 +342,7 @@ gen_world(struct world *w)
 		w->attack_at = rng_below(r, SEC);
 		w->attack_burst = rng_log(r, 1, 64);
 		w->syn_flood = rng_below(r, 1000001);
+		w->insider = rng_chance(r, 500000);
 	}
 	w->nplans = rng_log(r, 1, rng_chance(r, 200000) ? 120 : 20);
 	for (i = 0; i < w->nhosts; i++)

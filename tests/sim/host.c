@@ -184,6 +184,7 @@ host_fini(struct host *h)
 	free(h->stash);
 	free(h->seen);
 	free(h->chunk_seen);
+	free(h->owed);
 	free(h->arena);
 	free(h->net);
 }
@@ -290,6 +291,8 @@ turn(struct world *w, struct host *h)
 	sent = net_out(h->net)->n;
 	nic_queue(w, h);
 	pool_level(h);
+	if (output == 0)
+		check_owed(w, h);
 	check_host(w, h, h->turns % h->check_every == 0);
 	schedule(w, h, timers > 0 || events > 0 || (output > 0 && sent > 0),
 	    output > 0);
@@ -358,6 +361,9 @@ host_adopt(struct world *w, struct host *h)
 	note_torn(w, h);
 	h->pool.n = h->nstash = 0;
 	h->conf.seed = rng_u64(&w->host_rng);
+	/* It may have been told another size. */
+	if (rng_chance(&w->host_rng, 300000) && h->conf.sndbuf < 1u << 20)
+		h->conf.sndbuf *= 2;
 	/* A successor may die in turn: adoption can be repeated. */
 	for (i = 0; i < again; i++) {
 		free(h->net);
@@ -377,6 +383,7 @@ host_adopt(struct world *w, struct host *h)
 			h->stash[h->nstash++] = frame(h, i);
 	listen(w, h);
 	net_replay(h->net, w->now);
+	check_owing(w, h);
 	check_host(w, h, true);
 	h->wake = h->ready_at = w->now + h->turn_us;
 }

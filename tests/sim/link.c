@@ -156,23 +156,35 @@ copy(struct world *w, const struct wire *f)
 	return c;
 }
 
+struct wire *
+link_frame(struct world *w, uint32_t from, uint32_t to, const uint8_t *data,
+    uint32_t len)
+{
+	struct wire *f = malloc(sizeof(*f) + len);
+
+	SIM_CHECK(w, f != NULL, "no memory");
+	memset(f, 0, sizeof(*f));
+	f->flow = MON_NONE;
+	f->from = (uint8_t)from;
+	f->to = (uint8_t)to;
+	f->len = (uint16_t)len;
+	memcpy(f->data, data, len);
+	return f;
+}
+
 void
 link_send(struct world *w, const struct wire *orig, uint32_t from,
     uint32_t to, const uint8_t *data, uint32_t len)
 {
 	struct link *l = &w->link[from][to];
-	struct wire *f = malloc(sizeof(*f) + len);
+	struct wire *f = link_frame(w, from, to, data, len);
 	uint64_t wait_us;
 
-	SIM_CHECK(w, f != NULL, "no memory");
-	memset(f, 0, sizeof(*f));
-	f->flow = MON_NONE;
-	if (orig != NULL)
-		*f = *orig;
-	f->from = (uint8_t)from;
-	f->to = (uint8_t)to;
-	f->len = (uint16_t)len;
-	memcpy(f->data, data, len);
+	if (orig != NULL) {
+		f->flow = orig->flow;
+		f->inc = orig->inc;
+		f->corrupt = orig->corrupt;
+	}
 	w->frames_sent++;
 	trace_frame(w, '>', f);
 	if (from < SIM_HOSTS)

@@ -34,6 +34,7 @@ struct half {
 	uint32_t edge;		/* it may send up to here */
 	uint32_t edge_said;	/* it offered its peer up to here */
 	uint32_t stamp;		/* latest timestamp it sent */
+	uint64_t sent_at;	/* when it sent a segment last, µs */
 };
 
 struct flow {
@@ -253,9 +254,8 @@ edge_of(const struct flow *f, uint32_t from, const struct seg *s)
 	return s->ack + (s->wnd << h->scale);
 }
 
-/* Whether frames may have been lost before they reached the port. */
-static bool
-lost_inside(const struct host *h)
+bool
+mon_lost_inside(const struct host *h)
 {
 	return h->deaths > 0 || h->counters[CNT_drop_neigh] > 0 ||
 	    h->counters[CNT_drop_tx_full] > 0;
@@ -271,7 +271,7 @@ check_data(struct world *w, const struct host *host, const struct flow *f,
 	uint32_t end = s->seq + s->len;
 	uint64_t pos = h->max_pos + (uint64_t)(int64_t)after(s->seq, h->max);
 
-	SIM_CHECK(w, after(s->seq, h->max) <= 0 || lost_inside(host),
+	SIM_CHECK(w, after(s->seq, h->max) <= 0 || mon_lost_inside(host),
 	    "port %u leaves a gap: seq %u after %u", s->sport,
 	    s->seq - h->iss, h->max - h->iss);
 	SIM_CHECK(w, h->may_send, "port %u sends data before it may",
@@ -348,6 +348,7 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	wf->flow = (uint32_t)(f - w->flow);
 	wf->inc = f->inc;
 	h = &f->half[from];
+	h->sent_at = w->now;
 	if (f->vague)
 		return;
 	if (s->flags & RST) {
@@ -376,7 +377,7 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 		    h->fin_seq - h->iss, end - h->iss);
 		SIM_CHECK(w, after(end, h->max) >= (h->fin ? -1 : 0) &&
 		    (after(s->seq, h->max) <= 0 ||
-		    lost_inside(&w->host[wf->from])),
+		    mon_lost_inside(&w->host[wf->from])),
 		    "port %u: FIN at %u, sent up to %u", s->sport,
 		    end - h->iss, h->max - h->iss);
 		h->fin = true;
@@ -405,6 +406,63 @@ mon_iss(const struct world *w, const struct packet *v, const uint8_t *t,
 			if (sent_by(&w->flow[i], j, &s))
 				return w->flow[i].half[j ^ receiver].iss;
 	return 0;
+}
+
+/* The flow of these ends; *from: which of them is src. */
+static const struct flow *
+look_up(const struct world *w, const uint8_t src[16],
+    const uint16_t ports[2], const uint8_t dst[16], uint32_t *from)
+{
+	struct packet v = { 0 };
+	struct seg s = { .v = &v, .sport = ports[0], .dport = ports[1] };
+	const struct flow *f;
+	uint32_t i;
+
+	memcpy(v.src, src, 16);
+	memcpy(v.dst, dst, 16);
+	for (i = w->flow_head[bucket(&s)]; i != MON_NONE; i = f->next) {
+		f = &w->flow[i];
+		for (*from = 0; *from < 2; (*from)++)
+			if (sent_by(f, *from, &s))
+				return f;
+	}
+	return NULL;
+}
+
+bool
+mon_view(const struct world *w, const uint8_t src[16],
+    const uint16_t ports[2], const uint8_t dst[16], struct mon_view *v)
+{
+	const struct half *me, *peer;
+	const struct flow *f;
+	uint32_t from;
+
+	f = look_up(w, src, ports, dst, &from);
+	if (f == NULL || f->vague)
+		return false;
+	me = &f->half[from];
+	peer = &f->half[!from];
+	if (!me->syn || !peer->syn || !peer->said || !peer->may_send)
+		return false;
+	v->edge = peer->edge_said;
+	v->scale = me->scaled && peer->scaled ? peer->scale : 0;
+	v->ack = peer->una;
+	v->stamped = me->stamped && peer->stamped;
+	v->stamp = me->stamp;
+	v->echo = peer->stamp;
+	return true;
+}
+
+uint64_t
+mon_last_sent(const struct world *w, const struct tuple *t)
+{
+	const uint16_t ports[2] = { get16((const uint8_t *)&t->lport_be),
+	    get16((const uint8_t *)&t->rport_be) };
+	const struct flow *f;
+	uint32_t from;
+
+	f = look_up(w, t->laddr, ports, t->raddr, &from);
+	return f == NULL ? 0 : f->half[from].sent_at;
 }
 
 /* What a host sends that is not TCP. */

@@ -190,6 +190,7 @@ attack(struct world *w)
 	w->attack_at = 0;
 	w->attack_burst = 64;
 	w->syn_flood = 500000;
+	w->insider = true;
 }
 
 /* Many short connections at once. */

@@ -112,6 +112,9 @@ void	ip_sign(uint8_t *ip, uint32_t len, uint32_t field);
  */
 void	link_send(struct world *w, const struct wire *orig, uint32_t from,
 	    uint32_t to, const uint8_t *data, uint32_t len);
+/* A frame that is on no link yet. */
+struct wire *link_frame(struct world *w, uint32_t from, uint32_t to,
+	    const uint8_t *data, uint32_t len);
 /* When the next frame arrives, µs; SIM_NEVER. */
 uint64_t link_next(const struct world *w);
 /* Take the next frame that has arrived by now, or NULL. */
@@ -147,6 +150,24 @@ void	mon_given(struct world *w, struct host *h, const struct wire *f);
  * unknown. t: the TCP header. */
 uint32_t mon_iss(const struct world *w, const struct packet *v,
 	    const uint8_t *t, bool receiver);
+
+/* What an observer can tell someone who attacks from within the path. */
+struct mon_view {
+	uint32_t edge;		/* the receiver offered up to here */
+	uint32_t scale;		/* of that window */
+	uint32_t ack;		/* what the receiver believes acknowledged */
+	uint32_t stamp, echo;	/* timestamps, if stamped */
+	bool stamped;
+};
+
+/* About the segments from src to dst; false: too little is known. */
+bool	mon_view(const struct world *w, const uint8_t src[16],
+	    const uint16_t ports[2], const uint8_t dst[16],
+	    struct mon_view *v);
+/* Whether frames may have been lost before they reached the port. */
+bool	mon_lost_inside(const struct host *h);
+/* When this host last sent a segment of a connection, µs; 0: never. */
+uint64_t mon_last_sent(const struct world *w, const struct tuple *t);
 
 /* ---- host.c ---- */
 #define NIC_RING	2048u
@@ -200,6 +221,11 @@ struct host {
 	/* death in a callback: see host.c */
 	jmp_buf death;
 	uint32_t death_in;	/* callbacks until then; 0: never */
+	/* check.c: what a successor owes to the peers */
+	struct owed *owed;	/* a record each */
+	uint32_t nowed;
+	uint64_t owed_at;	/* µs: of the adoption */
+	uint64_t owed_drops;	/* frames lost inside until then */
 	uint32_t deaths;
 	uint64_t safe_until;	/* µs: no death before */
 };
@@ -298,6 +324,13 @@ void	check_host(struct world *w, struct host *h, bool thorough);
 void	check_deadline(struct world *w, struct host *h);
 /* After net_advance() said that nothing is due. */
 void	check_timers(struct world *w, struct host *h);
+/*
+ * After adoption: note which connections have something in flight. Later, as
+ * soon as the stack says that nobody waits to send (check_owed): each of them
+ * sent a segment meanwhile or went on; nobody waits for a timeout.
+ */
+void	check_owing(struct world *w, struct host *h);
+void	check_owed(struct world *w, struct host *h);
 /* At the end: everything is free again. */
 void	check_empty(struct world *w, struct host *h);
 /* Print what a host has, for people. */
@@ -378,6 +411,7 @@ struct world {
 	uint16_t router_mtu;
 	uint64_t attack_at;	/* SIM_NEVER: nobody attacks */
 	uint32_t attack_burst;	/* frames at once, at most */
+	bool insider;		/* someone in the path breaks the rules */
 	uint32_t syn_flood;	/* of them, SYNs: chances in a million */
 	bool lenient;		/* conditions under which a connection may
 				   time out */
