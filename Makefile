@@ -90,8 +90,8 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 
 .SECONDARY:
 
-.PHONY: all help deps run check unit asan tidy sim fuzz bench system \
-	install uninstall clean progs new-service
+.PHONY: all help deps run check unit asan tidy sim mutants loss-table fuzz \
+	bench system install uninstall clean progs new-service
 
 all: progs
 
@@ -106,6 +106,8 @@ help:
 ## make asan       pure parts and their tests under ASan and UBSan
 ## make tidy       style limits, include direction, bans
 ## make sim        simulator, SEEDS=n
+## make mutants    planted bugs that the simulator must see
+## make loss-table goodput by loss, beside Linux's (root)
 ## make fuzz       fuzz targets, FUZZ_SECONDS=n each
 ## make system     system tests over tap (root)
 ## make new-service  lay the file of a service, NAME=x

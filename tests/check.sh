@@ -23,6 +23,7 @@ step embed tests/embed.sh "$build"
 step new_service tests/new_service.sh
 step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
 step sim "$build/test/sim" --seeds 1-500 -j "$(nproc)"
+step table "$build/test/sim" --table -j "$(nproc)"
 BUILD=$build step system tests/system/run
 n=$(echo $fail | wc -w)
 echo "check: steps $([ "$n" -eq 0 ] && echo all passed || echo "failed:$fail")"

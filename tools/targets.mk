@@ -48,6 +48,16 @@ $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNE
 
 sim: $(BUILD)/test/sim
 	$(BUILD)/test/sim --seeds 1-$(SEEDS) -j $$(nproc)
+	$(BUILD)/test/sim --table -j $$(nproc)
+
+# planted bugs that the simulator must see
+mutants: deps
+	tests/sim/mutants
+
+# goodput by loss, ours in virtual time beside Linux's in real time
+LOSS_RUNS ?= 9
+loss-table: $(BUILD)/test/sim $(BUILD)/bench/relay
+	tools/bench/loss-table $(BUILD) $(LOSS_RUNS)
 
 # ---- sanitizers: the pure parts and their tests, in a tree of their own ---
 ASAN	= -fsanitize=address,undefined -fno-sanitize-recover=undefined \

@@ -398,13 +398,20 @@ app_end(struct ctx *x)
 /*
  * Whether a connection may be lost. Cookies have that price: what overtakes
  * the segment that answers one, or an old SYN that comes after it, makes a
- * RST (Linux does the same).
+ * RST (Linux does the same). And a flood from addresses of the same network
+ * fills the neighbours' tables, so that a handshake may find no way there.
  */
 static bool
 may_fail(const struct ctx *x)
 {
+	const struct host *client = &x->w->host[x->p->host[0]];
 	const struct host *server = &x->w->host[x->p->host[1]];
 
+	if (x->me->error == -ETIMEDOUT && x->i == 0 && x->peer->phase ==
+	    SIDE_NONE && x->w->attack_burst > 0 &&
+	    server->counters[CNT_drop_neigh] +
+	    client->counters[CNT_drop_neigh] > 0)
+		return true;
 	return x->p->lenient || x->me->torn || x->peer->ended ||
 	    (x->me->error == -ECONNRESET &&
 	    server->counters[CNT_tcp_cookies_sent] > 0);
@@ -416,7 +423,7 @@ gone(struct ctx *x)
 	struct side *me = x->me;
 
 	me->error = conn_error(x->c);
-	x->p->lenient |= me->error == -ECONNRESET && may_fail(x);
+	x->p->lenient |= me->error != 0 && may_fail(x);
 	me->phase = SIDE_DONE;
 	trace_note(x->w, "plan %u side %u is gone: %d", x->st->plan, x->i,
 	    me->error);

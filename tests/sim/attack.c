@@ -132,8 +132,8 @@ attack_beyond(struct world *w)
 	struct wire *f;
 
 	if (p->side[0].phase != SIDE_OPEN || p->side[1].phase != SIDE_OPEN ||
-	    p->old || mon_lost_inside(h) || h->ring_n > 0 || h->nrxq > 0 || !mon_view(w, src, ports,
-	    h->addr[p->family == 6], &v))
+	    p->old || mon_lost_inside(h) || h->ring_n > 0 || h->nrxq > 0 ||
+	    !mon_view(w, src, ports, h->addr[p->family == 6], &v))
 		return;
 	n = rng_range(&w->net_rng, 1, 500);
 	head = v.stamped ? 32 : 20;

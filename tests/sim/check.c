@@ -368,6 +368,30 @@ dump_ext(const struct host *h, const struct conn *c)
 }
 
 void
+check_watch(const struct world *w, const struct host *h)
+{
+	const struct conn *c;
+	struct tcp_ext *x;
+	uint32_t i;
+
+	for (i = 0; i < h->conf.shape.conns; i++) {
+		c = conn_at(h->net, i);
+		if (atomic_load(&c->rec.state) != REC_USED || c->sq_len == 0)
+			continue;
+		x = tcb_ext(h->arena, c);
+		printf("%9.3f :%u cwnd %u ssthresh %u flight %u sacked %u "
+		    "lost %u phase %u srtt %u rto %llu timer %u una %u "
+		    "reo %u/%u\n", (double)w->now / SEC - 1000,
+		    get16((const uint8_t *)&c->t.lport_be), c->cwnd,
+		    x ? x->ssthresh : 0, c->snd_nxt - c->snd_una,
+		    x ? x->sacked : 0, x ? x->lost : 0, x ? x->phase : 0,
+		    c->srtt >> 3, (unsigned long long)
+		    h->counters[CNT_tcp_rto], c->timer, (uint32_t)c->bytes_out,
+		    x ? x->reordering : 0, x ? x->reo_mult : 0);
+	}
+}
+
+void
 check_dump(const struct host *h)
 {
 	const struct net *n = h->net;

@@ -49,8 +49,8 @@ usage(void)
 {
 	const struct scenario *s;
 
-	fprintf(stderr, "usage: sim [--seed N | --seeds FROM-TO] [--trace] "
-	    "[--verbose]\n           [--scenario NAME] [-j N]\nscenarios:\n");
+	fprintf(stderr, "usage: sim [--seed N | --seeds FROM-TO | --table] "
+	    "[--trace] [--verbose]\n           [--watch MS]           [--scenario NAME] [-j N]\nscenarios:\n");
 	for (s = scenarios; s->name != NULL; s++)
 		fprintf(stderr, "  %-10s %s\n", s->name, s->help);
 	exit(2);
@@ -277,6 +277,7 @@ main(int argc, char **argv)
 {
 	struct options o = { .program = argv[0], .from = 1, .to = 100,
 	    .jobs = 1 };
+	bool table = false;
 	int i;
 
 	for (i = 1; i < argc; i++) {
@@ -290,10 +291,15 @@ main(int argc, char **argv)
 			o.verbose = true;
 		else if (strcmp(argv[i], "--scenario") == 0)
 			o.scenario = scenario(argv[++i]);
+		else if (strcmp(argv[i], "--watch") == 0)
+			world_watch = 1000 * number(argv[++i], "--watch",
+			    1000000);
+		else if (strcmp(argv[i], "--table") == 0)
+			table = true;
 		else if (strcmp(argv[i], "-j") == 0)
 			o.jobs = (uint32_t)number(argv[++i], "-j", JOBS_MAX);
 		else
 			usage();
 	}
-	return run(&o);
+	return table ? table_run(o.jobs) : run(&o);
 }

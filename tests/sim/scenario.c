@@ -9,8 +9,8 @@
 #define MIB		(1024u * 1024)
 
 /* All links alike. */
-static void
-set_links(struct world *w, const struct link *l)
+void
+scenario_links(struct world *w, const struct link *l)
 {
 	uint32_t i, j;
 
@@ -20,8 +20,8 @@ set_links(struct world *w, const struct link *l)
 }
 
 /* Two plain hosts with enough of everything. */
-static void
-plain(struct world *w)
+void
+scenario_plain(struct world *w)
 {
 	struct host *h;
 	uint32_t i;
@@ -54,8 +54,8 @@ plain(struct world *w)
 	}
 }
 
-static void
-one_stream(struct world *w, uint64_t bytes)
+void
+scenario_stream(struct world *w, uint64_t bytes)
 {
 	struct plan *p;
 	uint32_t i;
@@ -85,9 +85,9 @@ bulk(struct world *w, uint64_t bytes)
 	static const struct link l = { .loss = 10000, .reorder = 20000,
 	    .reorder_us = 4000, .delay_us = 5000 };
 
-	plain(w);
-	set_links(w, &l);
-	one_stream(w, bytes);
+	scenario_plain(w);
+	scenario_links(w, &l);
+	scenario_stream(w, bytes);
 }
 
 static void
@@ -108,9 +108,9 @@ clean(struct world *w)
 	static const struct link l = { .delay_us = 100, .kbps = 1000000,
 	    .queue = 200000 };
 
-	plain(w);
-	set_links(w, &l);
-	one_stream(w, 64 * MIB);
+	scenario_plain(w);
+	scenario_links(w, &l);
+	scenario_stream(w, 64 * MIB);
 }
 
 /*
@@ -151,9 +151,9 @@ goodput(struct world *w)
 
 	/* A round trip of bytes, but a few frames at least. */
 	l.queue = g->rtt_us / 10 * 125 < 30000 ? 30000 : g->rtt_us / 10 * 125;
-	plain(w);
-	set_links(w, &l);
-	one_stream(w, 16 * MIB);
+	scenario_plain(w);
+	scenario_links(w, &l);
+	scenario_stream(w, 16 * MIB);
 	w->plan[0].kind = PLAN_HALF;
 	w->plan[0].side[1].total = 0;
 	w->kbps_min = g->kbps;
@@ -225,6 +225,8 @@ const struct scenario scenarios[] = {
 	{ "clean", "64 MiB each way at 1 Gbit/s without faults", clean },
 	{ "goodput", "16 MiB through 100 Mbit/s: seed by seed, a row of "
 	    "delay and loss", goodput },
+	{ "loss", "10 s through 100 Mbit/s and 40 ms: seed by seed, a row of "
+	    "the table (--table)", table_shape },
 	{ "adopt", "processes die in every world", adopt },
 	{ "tiny", "little memory in every world", tiny },
 	{ "attack", "floods and forgeries in every world", attack },

@@ -333,6 +333,8 @@ void	check_owing(struct world *w, struct host *h);
 void	check_owed(struct world *w, struct host *h);
 /* At the end: everything is free again. */
 void	check_empty(struct world *w, struct host *h);
+/* Print one line about each connection that sends, for people. */
+void	check_watch(const struct world *w, const struct host *h);
 /* Print what a host has, for people. */
 void	check_dump(const struct host *h);
 /* Whether connections or time-wait entries are left. */
@@ -415,6 +417,10 @@ struct world {
 	uint32_t syn_flood;	/* of them, SYNs: chances in a million */
 	bool lenient;		/* conditions under which a connection may
 				   time out */
+	uint64_t watch_us, watch_at; /* not 0: print how host 0 sends, so
+				   often; µs */
+	uint64_t measure_us;	/* not 0: the world ends after so long, and
+				   what plan 0 got by then counts */
 	uint32_t kbps_min;	/* plan 0 must get this through; 0: any rate */
 	uint32_t kbps;		/* what it got, client to server */
 	bool quiet;		/* all plans have ended */
@@ -440,6 +446,23 @@ struct world {
 /* Run one seed. 0 all held; -1: w->why says what did not. */
 int	world_run(struct world *w, uint64_t seed, const struct scenario *sc,
 	    bool tracing);
+/* Print how connections send every so many µs of the next run; 0: not. */
+extern uint64_t world_watch;
+
+/* ---- table.c ---- */
+/* Goodput by loss: run all cells in so many processes, print the table,
+ * compare it with the golden one. 0: none fell short. */
+int	table_run(uint32_t jobs);
+/* The world of a table's cell: the seed says which. */
+void	table_shape(struct world *w);
+
+/* ---- scenario.c: what other files build worlds from ---- */
+/* Two hosts with enough of everything and default settings; no faults. */
+void	scenario_plain(struct world *w);
+/* All links alike. */
+void	scenario_links(struct world *w, const struct link *l);
+/* One plan between them: bytes each way, as fast as it goes. */
+void	scenario_stream(struct world *w, uint64_t bytes);
 
 /* A rule is broken. */
 _Noreturn void sim_fail(struct world *w, const char *fmt, ...)

@@ -11,6 +11,8 @@
 #define START		(1000ull * SEC)	/* the beginning of the world */
 #define QUIET_LIMIT	(2000ull * SEC)	/* for what follows the last stream */
 
+uint64_t world_watch;
+
 void
 sim_fail(struct world *w, const char *fmt, ...)
 {
@@ -211,6 +213,17 @@ unfinished(struct world *w)
 	strncat(w->why, what, sizeof(w->why) - strlen(w->why) - 1);
 }
 
+/* Whether the world was to be looked at by now; then it is over. */
+static bool
+measured(struct world *w)
+{
+	if (w->measure_us == 0 || w->now < START + w->measure_us)
+		return false;
+	w->kbps = (uint32_t)(w->plan[0].side[1].rcvd * 8000 / w->measure_us);
+	world_fini(w);
+	return true;
+}
+
 int
 world_run(struct world *w, uint64_t seed, const struct scenario *sc,
     bool tracing)
@@ -225,6 +238,7 @@ world_run(struct world *w, uint64_t seed, const struct scenario *sc,
 		world_fini(w);
 		return -1;
 	}
+	w->watch_us = world_watch;
 	gen_world(w);
 	w->limit = 1000ull * SEC;
 	w->work_max = 4000000;
@@ -234,6 +248,12 @@ world_run(struct world *w, uint64_t seed, const struct scenario *sc,
 	for (i = 0; i < w->nhosts; i++)
 		host_init(w, &w->host[i]);
 	while (!all_done(w) || busy(w)) {
+		if (measured(w))
+			return 0;
+		if (w->watch_us != 0 && w->now >= w->watch_at) {
+			check_watch(w, &w->host[0]);
+			w->watch_at = w->now + w->watch_us;
+		}
 		step(w);
 		SIM_CHECK(w, w->frames_sent + w->steps < w->work_max,
 		    "%llu frames and %llu steps lead nowhere",
