@@ -94,11 +94,20 @@ ip_pseudo(const uint8_t *ip, uint32_t len)
 }
 
 void
+ip_sign4(uint8_t *ip)
+{
+	uint16_t sum;
+
+	memset(ip + 10, 0, 2);
+	sum = ip_csum(ip, 20, 0);
+	memcpy(ip + 10, &sum, 2);
+}
+
+void
 ip_put(uint8_t *ip, uint8_t proto, uint32_t len, const uint8_t src[16],
     const uint8_t dst[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, 0xff };
-	uint16_t sum;
 
 	if (memcmp(dst, mapped, 12) != 0) {
 		memset(ip, 0, 8);
@@ -118,8 +127,7 @@ ip_put(uint8_t *ip, uint8_t proto, uint32_t len, const uint8_t src[16],
 	ip[9] = proto;
 	memcpy(ip + 12, src + 12, 4);
 	memcpy(ip + 16, dst + 12, 4);
-	sum = ip_csum(ip, 20, 0);
-	memcpy(ip + 10, &sum, 2);
+	ip_sign4(ip);
 }
 
 void

@@ -18,7 +18,7 @@
 
 #include <bsd/stdlib.h>
 
-#include "sim.h"
+#include "seg.h"
 
 #define JOBS_MAX	64u
 #define SEED_SECONDS	300u	/* of real time; then a seed counts as hung */
@@ -294,6 +294,9 @@ main(int argc, char **argv)
 		else if (strcmp(argv[i], "--watch") == 0)
 			world_watch = 1000 * number(argv[++i], "--watch",
 			    1000000);
+		else if (strcmp(argv[i], "--scripts") == 0)
+			return seg_main(argv + i + 1, (uint32_t)(argc - i - 1),
+			    o.verbose);
 		else if (strcmp(argv[i], "--table") == 0)
 			table = true;
 		else if (strcmp(argv[i], "-j") == 0)

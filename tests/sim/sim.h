@@ -103,6 +103,8 @@ uint64_t ip_pseudo(const uint8_t *ip, uint32_t len);
 /* Write a header for len bytes; the family is that of dst. */
 void	ip_put(uint8_t *ip, uint8_t proto, uint32_t len,
 	    const uint8_t src[16], const uint8_t dst[16]);
+/* The checksum of an IPv4 header. */
+void	ip_sign4(uint8_t *ip);
 /* Fill in the checksum of len bytes behind ip, field bytes into them. */
 void	ip_sign(uint8_t *ip, uint32_t len, uint32_t field);
 
