@@ -217,13 +217,47 @@ struct board_listener {
 	uint8_t pad[2];
 };
 
-/* A document root in the file cache. Writer: primary. */
+/*
+ * A document root in the file cache. Writer: primary. Its place has two sides:
+ * generation g lies on side (g - 1) % 2, at side * ((g - 1) % 2).
+ */
 struct board_root {
 	char root[OPT_STRLEN];	/* as in the configuration */
 	struct board_place place;
-	_Atomic uint32_t generation;
+	uint64_t side;		/* bytes of a side; 0: there is one only */
+	char from[2][OPT_STRLEN]; /* directory that each side is made of */
+	_Atomic uint32_t generation; /* that nfiles and bytes are of */
 	uint32_t nfiles;
 	uint64_t bytes;		/* of content */
+};
+
+/* All roots together. Writer: primary. */
+struct board_cache {
+	_Atomic uint32_t generation; /* that is served; 1 at the start */
+	_Atomic uint32_t tried;	/* last board_super.cache_wanted dealt with */
+	char why[BOARD_PATH];	/* if it failed; else empty */
+};
+
+#define BOARD_OPTIONS	16384u	/* bytes of a service's options */
+
+/*
+ * Options of services that were changed since the start, by group. Writer:
+ * supervisor. seq is odd while it writes; 0: nothing was changed ever.
+ */
+struct board_options {
+	uint32_t size;		/* of the service's struct; 0: none */
+	uint32_t pad;
+	uint64_t table;		/* opt_hash() of its table */
+	uint8_t bytes[BOARD_OPTIONS];
+};
+
+struct board_live {
+	_Atomic uint32_t seq;
+	uint32_t pad;
+	struct board_options group[BOARD_GROUPS];
+	/* Where roots are to be loaded from, by number; empty: from where it
+	 * is named. Written before cache_wanted. */
+	char source[BOARD_ROOTS][OPT_STRLEN];
 };
 
 /* What the primary set up for a slot. Writer: primary. */
@@ -269,7 +303,10 @@ struct slot_worker {
 	_Atomic uint64_t heartbeat_us; /* CLOCK_MONOTONIC, each turn */
 	_Atomic uint32_t asleep; /* 1: an eventfd write is needed to wake it */
 	_Atomic uint32_t refill_wanted_pid; /* own pid: wants its queue */
-	uint8_t pad[24];
+	_Atomic uint32_t cache_gen; /* generation of document roots served */
+	_Atomic uint32_t cache_free; /* nothing older than this is used */
+	_Atomic uint32_t live_seq; /* board_live.seq that is in force */
+	uint8_t pad[12];
 	_Atomic uint64_t counters[CNT_MAX];
 	_Atomic uint64_t svc[SVC_COUNTERS];
 };
@@ -287,6 +324,8 @@ struct board_super {
 	_Atomic uint32_t stopping; /* 1: `down` is under way */
 	_Atomic uint64_t pid_start;
 	_Atomic uint64_t heartbeat_us; /* CLOCK_MONOTONIC */
+	_Atomic uint32_t cache_wanted; /* another number: load the roots anew */
+	uint32_t pad;
 };
 
 struct board {
@@ -296,6 +335,7 @@ struct board {
 	struct board_group group[BOARD_GROUPS];
 	struct board_listener listener[BOARD_LISTENERS];
 	struct board_root root[BOARD_ROOTS];
+	struct board_cache cache;
 	struct board_spread spread[BOARD_PORTS];
 	/* Writer of a bucket's word: the slot that owns the bucket; before
 	 * READY the primary. */
@@ -307,6 +347,7 @@ struct board {
 	struct board_slot slot[BOARD_SLOTS];
 	struct board_events events;		/* writer: primary */
 	struct board_events super_events;	/* writer: supervisor */
+	struct board_live live;
 };
 
 /* Layout hash of this build: of all shared structures, made at build time. */

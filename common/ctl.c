@@ -9,16 +9,19 @@
 #include <string.h>
 
 #include <bsd/stdlib.h>
+#include <bsd/string.h>
 
 #include "board.h"
 
 static const struct {
 	const char *word;
-	uint32_t args;
+	uint32_t args;		/* words that must follow */
+	uint32_t more;		/* and that may */
 } verbs[CTL_VERBS] = {
-	[CTL_HELLO]	= { "hello", 0 },
-	[CTL_DOWN]	= { "down", 0 },
-	[CTL_RESTART]	= { "restart", 1 },
+	[CTL_HELLO]	= { "hello", 0, 0 },
+	[CTL_DOWN]	= { "down", 0, 0 },
+	[CTL_RESTART]	= { "restart", 1, 0 },
+	[CTL_RELOAD]	= { "reload", 0, 1 },
 };
 
 /* Split a line in place at single blanks. Words, or -EBADMSG. */
@@ -81,8 +84,15 @@ ctl_parse(const char *buf, size_t len, struct ctl_request *r, size_t *used)
 		return -ENOENT;
 	r->verb = (enum ctl_verb)i;
 	r->slot = 0;
-	if ((uint32_t)n - 1 != verbs[i].args)
+	r->file[0] = '\0';
+	if ((uint32_t)n - 1 < verbs[i].args ||
+	    (uint32_t)n - 1 > verbs[i].args + verbs[i].more)
 		return -EINVAL;
+	if (r->verb == CTL_RELOAD && n > 1) {
+		if (word[1][0] != '/')
+			return -EINVAL;
+		strlcpy(r->file, word[1], sizeof(r->file));
+	}
 	err = parse_args(r, word);
 	return err < 0 ? err : (int)*used;
 }

@@ -15,6 +15,8 @@
  *	hello		ok VERSION pid PID
  *	down		progress of the end; ok once nothing is left
  *	restart SLOT	a slot that stays DEAD is started again
+ *	reload [FILE]	what can change while it runs, does; progress names
+ *			the rest. FILE is absolute; left out: that of the start
  *
  * Programs are started by the supervisor as
  *
@@ -44,12 +46,14 @@ enum ctl_verb {
 	CTL_HELLO,
 	CTL_DOWN,
 	CTL_RESTART,
+	CTL_RELOAD,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
 	uint32_t slot;		/* restart: number of the slot */
+	char file[CTL_LINE];	/* reload: path, or empty */
 };
 
 /*

@@ -52,6 +52,7 @@ struct opt {
 	const char *unit;	/* "ms", "bytes", ... or NULL */
 	const char *const *words; /* ENUM: NULL-terminated names */
 	const char *help;	/* one sentence */
+	uint8_t live;		/* may change while the service runs */
 };
 
 /*
@@ -79,6 +80,24 @@ struct optgroup {
 	size_t size;		/* of the struct */
 	const struct opt *opts;	/* ends with a row whose name is NULL */
 };
+
+/* Names, types and places of all options: equal for programs that understand
+ * each other's struct. FNV-1a. */
+static inline uint64_t
+opt_hash(const struct optgroup *g)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+	const struct opt *o;
+	const char *c;
+
+	for (o = g->opts; o->name != NULL; o++) {
+		for (c = o->name; *c != '\0'; c++)
+			h = (h ^ (uint8_t)*c) * 0x100000001b3u;
+		h = (h ^ (uint64_t)o->type) * 0x100000001b3u;
+		h = (h ^ (uint64_t)o->offset) * 0x100000001b3u;
+	}
+	return (h ^ g->size) * 0x100000001b3u;
+}
 
 /*
  * What the control tool needs to know of a service: its option group and its
@@ -111,6 +130,9 @@ struct svc_desc {
 	uint32_t state_size;	/* bytes of state in each connection */
 	uint8_t client;		/* opens connections itself, as struct
 				   service says too: needs no `listen` */
+	/* What is wrong with these options beyond single values, or NULL.
+	 * NULL: nothing can be. */
+	const char *(*check)(const void *conf);
 	uint8_t objects;	/* enum svc_objects */
 	uint8_t count_max;	/* most slots of a group; 0: no limit */
 };

@@ -43,6 +43,7 @@ struct conf_memory {
 	int64_t cache_mb;	/* most megabytes of one document root */
 	int64_t cache_file_max;	/* bytes; larger files are read when wanted */
 	int64_t stream_buffers;	/* per slot, for those reads */
+	int64_t reload_room;	/* percent that a root may grow; -1: none */
 	char huge_dir[OPT_STRLEN]; /* hugetlbfs mount; empty: found */
 };
 
@@ -167,6 +168,18 @@ struct conf_item {
 /* Call fn for every option, group by group in the file's order. */
 void	conf_each(const struct conf *c,
 	    void (*fn)(void *arg, const struct conf_item *it), void *arg);
+
+/* Call fn for every option whose value differs; was or is is NULL where there
+ * is no such group. Top options are not looked at, nor what is chosen at the
+ * start where the new file says nothing. */
+void	conf_diff(const struct conf *old, const struct conf *new,
+	    void (*fn)(void *arg, const struct conf_item *was,
+	    const struct conf_item *is), void *arg);
+
+/* Bytes of one side of a root's place in the cache, and of the place, for an
+ * image of so many bytes. */
+uint64_t conf_root_side(const struct conf *c, uint64_t image);
+uint64_t conf_root_place(const struct conf *c, uint64_t image);
 
 /* The option tables of every group, for the manual: ends with NULL. The
  * services' tables are not among them. */

@@ -134,6 +134,21 @@ conf_hugepage_bytes(const struct conf *c, uint64_t roots)
 	return asked > 0 ? round_up(asked, PAGE) : size_needed(c, roots);
 }
 
+uint64_t
+conf_root_side(const struct conf *c, uint64_t image)
+{
+	int64_t room = c->memory.reload_room;
+
+	return room < 0 ? image :
+	    round_up(image + image * (uint64_t)room / 100 + MB, 4096);
+}
+
+uint64_t
+conf_root_place(const struct conf *c, uint64_t image)
+{
+	return (c->memory.reload_room < 0 ? 1 : 2) * conf_root_side(c, image);
+}
+
 int
 conf_slot(const struct conf *c, uint32_t slot, uint32_t *group,
     uint32_t *index)

@@ -68,6 +68,9 @@ static const struct opt memory_opts[] = {
 	      "read from the disk when they are asked for." },
 	{ "stream_buffers", OPT_INT, M(stream_buffers), 64, 1, 4096,
 	  .help = "Buffers of 64 KiB of each slot for such reads." },
+	{ "reload_room", OPT_INT, M(reload_room), 25, -1, 1000, .unit = "%",
+	  .help = "How much larger a document root may be when it is loaded "
+	      "again; -1: no reload, which takes half the memory." },
 	{ "huge_dir", OPT_STRING, M(huge_dir),
 	  .help = "Where hugetlbfs is mounted; empty: found or mounted." },
 	OPT_END

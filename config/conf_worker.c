@@ -170,6 +170,24 @@ check_count(struct reader *r, const config_setting_t *list, uint32_t i)
 		    w->desc->count_max, w->desc->count_max == 1 ? "" : "s");
 }
 
+/* What the service itself finds wrong. */
+static void
+check_options(struct reader *r, const config_setting_t *list, uint32_t i)
+{
+	const struct conf_worker *w = &r->c->workers[i];
+	config_setting_t *e = config_setting_get_elem(list, i), *g = NULL;
+	const char *why = NULL;
+
+	if (w->desc->check != NULL && w->options != NULL)
+		why = w->desc->check(w->options);
+	if (why == NULL)
+		return;
+	if (e != NULL)
+		g = config_setting_get_member(e, w->desc->name);
+	reader_fail(r, g != NULL ? g : e, "workers[%u].%s.%s", i,
+	    w->desc->name, why);
+}
+
 void
 check_workers(struct reader *r, const config_setting_t *list)
 {
@@ -188,6 +206,7 @@ check_workers(struct reader *r, const config_setting_t *list)
 		check_listen(r, list, i);
 		check_count(r, list, i);
 		check_program(r, list, i);
+		check_options(r, list, i);
 		c->nslots += (uint32_t)c->workers[i].count;
 	}
 	check_after_cycles(r, list);

@@ -82,8 +82,15 @@ load(const struct request *rq, struct answer *an)
 		    pl->path, strerror(errno));
 		return;
 	}
+	/* a file system that fails under the mapping must not go unseen */
+	memset(map + skip, 0, pl->len);
 	an->err = fcache_build(map + skip, pl->len, &from, an->text,
 	    sizeof(an->text));
+	if (an->err == 0 && fcache_check((void *)(map + skip), pl->len) < 0) {
+		an->err = -EPROTO;
+		snprintf(an->text, sizeof(an->text), "%s: its image is "
+		    "damaged", rq->root);
+	}
 	munmap(map, len);
 }
 
@@ -270,19 +277,38 @@ files_measure(struct primary *p)
 }
 
 uint64_t
-files_bytes(void)
+files_bytes(const struct conf *conf)
 {
 	uint64_t sum = 0;
 	uint32_t i;
 
 	for (i = 0; i < nroots; i++)
-		sum += roots[i].size;
+		sum += conf_root_place(conf, roots[i].size);
 	return sum;
+}
+
+/* Load root i to a side of its place. */
+static void
+request_load(struct primary *p, uint32_t i, uint32_t side,
+    struct request *rq)
+{
+	struct board_root *b = &p->board->root[i];
+
+	memset(rq, 0, sizeof(*rq));
+	rq->page = p->huge_page;
+	rq->file_max = (uint64_t)p->conf->memory.cache_file_max;
+	strlcpy(rq->root, b->root, sizeof(rq->root));
+	rq->place = b->place;
+	if (b->side > 0) {
+		rq->place.len = b->side;
+		rq->place.offset += side * b->side;
+	}
 }
 
 static int
 load_root(struct primary *p, uint32_t i)
 {
+	uint64_t place = conf_root_place(p->conf, roots[i].size);
 	struct board_root *b = &p->board->root[i];
 	const struct rte_memzone *mz;
 	const struct fcache *fc;
@@ -292,33 +318,28 @@ load_root(struct primary *p, uint32_t i)
 	int err;
 
 	snprintf(name, sizeof(name), SHM_ROOT, i);
-	mz = rte_memzone_reserve_aligned(name, roots[i].size, SOCKET_ID_ANY, 0,
-	    64);
+	mz = rte_memzone_reserve_aligned(name, place, SOCKET_ID_ANY, 0, 64);
 	if (mz == NULL)
 		return primary_fail(p, -ENOMEM, "document root %s: no room "
 		    "for %lu kB in %lu MB of hugepages: %s", roots[i].path,
-		    (unsigned long)(roots[i].size >> 10),
+		    (unsigned long)(place >> 10),
 		    (unsigned long)(p->bytes >> 20), rte_strerror(rte_errno));
-	err = memory_place(p, &b->place, mz->addr, roots[i].size);
+	err = memory_place(p, &b->place, mz->addr, place);
 	if (err < 0)
 		return err;
-	memset(&rq, 0, sizeof(rq));
-	rq.page = p->huge_page;
-	rq.file_max = (uint64_t)p->conf->memory.cache_file_max;
-	strlcpy(rq.root, roots[i].path, sizeof(rq.root));
-	rq.place = b->place;
+	if (p->conf->memory.reload_room >= 0)
+		b->side = place / 2;
+	strlcpy(b->root, roots[i].path, sizeof(b->root));
+	strlcpy(b->from[0], roots[i].path, sizeof(b->from[0]));
+	request_load(p, i, 0, &rq);
 	err = ask(p, &rq, &an);
 	if (err < 0)
 		return err;
 	fc = mz->addr;
-	if (an.err == 0 && fcache_check(fc, roots[i].size) < 0)
-		return primary_fail(p, -EPROTO,
-		    "document root %s: its image is damaged", rq.root);
 	if (an.err < 0)
 		return primary_fail(p, an.err, "document root %s: %s",
 		    rq.root, an.text[0] != '\0' ? an.text :
 		    strerror(-an.err));
-	strlcpy(b->root, roots[i].path, sizeof(b->root));
 	b->nfiles = fc->nentries;
 	b->bytes = fc->content;
 	atomic_store_explicit(&b->generation, 1, memory_order_release);
@@ -334,8 +355,70 @@ files_load(struct primary *p)
 	for (i = 0; err == 0 && i < nroots; i++)
 		err = load_root(p, i);
 	p->board->head.nroots = err == 0 ? nroots : 0;
-	files_stop();
+	atomic_store_explicit(&p->board->cache.generation, 1,
+	    memory_order_release);
+	if (err < 0 || p->conf->memory.reload_room < 0)
+		files_stop();
 	return err;
+}
+
+/* ---- reload ------------------------------------------------------------ */
+
+int
+files_ask(struct primary *p, uint32_t i, uint32_t side)
+{
+	struct request rq;
+
+	request_load(p, i, side, &rq);
+	if (p->board->live.source[i][0] != '\0')
+		strlcpy(rq.root, p->board->live.source[i], sizeof(rq.root));
+	strlcpy(p->board->root[i].from[side], rq.root, OPT_STRLEN);
+	if (chan < 0 || send(chan, &rq, sizeof(rq), MSG_NOSIGNAL) < 0)
+		return -EPIPE;
+	return 0;
+}
+
+int
+files_answered(struct primary *p, uint32_t i, char *why, size_t len)
+{
+	const char *root = p->board->root[i].root;
+	struct answer an;
+	ssize_t n;
+
+	n = recv(chan, &an, sizeof(an), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (n != (ssize_t)sizeof(an)) {
+		snprintf(why, len, "%.128s: the loader ended", root);
+		files_stop();
+		return -EIO;
+	}
+	an.text[sizeof(an.text) - 1] = '\0';
+	if (an.err < 0) {
+		snprintf(why, len, "%s", an.text[0] != '\0' ? an.text :
+		    strerror(-an.err));
+		return an.err;
+	}
+	warn_lines(root, an.text);
+	return 0;
+}
+
+void
+files_publish(struct primary *p, uint32_t gen)
+{
+	const struct fcache *fc;
+	struct board_root *b;
+	uint32_t i;
+
+	for (i = 0; i < p->board->head.nroots; i++) {
+		b = &p->board->root[i];
+		fc = (const void *)(uintptr_t)(b->place.addr +
+		    (gen - 1) % 2 * b->side);
+		b->nfiles = fc->nentries;
+		b->bytes = fc->content;
+		atomic_store_explicit(&b->generation, gen,
+		    memory_order_release);
+	}
 }
 
 void

@@ -228,6 +228,7 @@ tick(struct primary *p)
 	atomic_fetch_add_explicit(&p->board->head.heartbeat, 1,
 	    memory_order_relaxed);
 	fence_turn(p);
+	reload_turn(p);
 	if (++n % STEER_TICKS == 0)
 		steer_update(p);
 }
@@ -253,6 +254,7 @@ wait_events(struct primary *p, int epfd, int sigfd, int timeout_ms)
 		if (ev[i].data.fd == p->bell) {
 			bell_drain(p->bell);
 			fence_turn(p);
+			reload_turn(p);
 		} else if (ev[i].data.fd == sigfd && read(sigfd, &si,
 		    sizeof(si)) == (ssize_t)sizeof(si)) {
 			return (int)si.ssi_signo;

@@ -63,7 +63,7 @@ slot_node(const struct primary *p, uint32_t s)
 int
 memory_size(struct primary *p)
 {
-	uint64_t roots = files_bytes(), share;
+	uint64_t roots = files_bytes(p->conf), share;
 	uint32_t s, n = p->conf->nslots;
 
 	p->bytes = conf_hugepage_bytes(p->conf, roots);

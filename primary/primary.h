@@ -155,10 +155,21 @@ uint32_t memory_wire_ring(const struct primary *p);
 /* Start the child and let it measure all roots. Before EAL. */
 int	files_measure(struct primary *p);
 /* Bytes of all roots' images. */
-uint64_t files_bytes(void);
+uint64_t files_bytes(const struct conf *conf);
 /* Reserve a zone per root and let the child load it. */
 int	files_load(struct primary *p);
 void	files_stop(void);
+/* Have the child load root i again, to a side of its place. 0 or -errno. */
+int	files_ask(struct primary *p, uint32_t i, uint32_t side);
+/* Whether it did: 0; -EAGAIN not yet; else -errno and why. */
+int	files_answered(struct primary *p, uint32_t i, char *why, size_t len);
+/* Say on the board what there is of this generation. */
+void	files_publish(struct primary *p, uint32_t gen);
+
+/* reload.c --------------------------------------------------------------- */
+
+/* Load document roots again if the supervisor wants it. Never waits. */
+void	reload_turn(struct primary *p);
 
 /* fill.c: the board's constant words ------------------------------------- */
 

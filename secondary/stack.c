@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "../common/log.h"
+#include "io/live.h"
 
 #define RX_SHARE	2u	/* receive queues hold at most a half of the
 				   buffers: queues, rings and ACKs need some */
@@ -170,7 +171,10 @@ stack_start(struct io *io)
 		return -ENOENT;
 	}
 	s->net = io->net;
-	s->conf = io->worker->options;
+	if (live_start(io) < 0) {
+		log_error("service %s: no memory", name);
+		return -ENOMEM;
+	}
 	s->priv = calloc(1, s->service->priv_size + 1);
 	if (s->priv == NULL) {
 		log_error("service %s: no memory", name);

@@ -1,5 +1,6 @@
 #include "turn.h"
 
+#include "io/live.h"
 #include "io/reads.h"
 #include "stack.h"
 
@@ -73,6 +74,7 @@ seldom(struct io *io)
 	clock_sync(&io->clock);
 	io->crowded = is_crowded(io);
 	lanes_void(io);
+	live_turn(io);
 	gauge(io, CNT_gauge_pkts_free, pool_free(io));
 }
 

@@ -23,6 +23,7 @@
 #define DOZE_US		400u	/* a lane that can only be polled is looked at
 				   this often */
 #define SETTLE_US	1000u	/* the longest sleep with frames not done */
+#define SCAN_US		100000u	/* the longest sleep while live.c looks */
 #define QUEUES_MAX	16u	/* tun descriptors of one interface */
 
 /* The name of the interface that a tun descriptor belongs to; false: no tun. */
@@ -174,6 +175,9 @@ deadline(struct io *io, uint64_t longest_us)
 
 	if (io->tick_us < d)
 		d = io->tick_us;
+	/* the primary waits for what live.c finds out */
+	if (io->cache_free != io->cache_gen && longest_us > SCAN_US)
+		longest_us = SCAN_US;
 	if (io->now + longest_us < d)
 		d = io->now + longest_us;
 	return d;

@@ -80,6 +80,14 @@ struct io {
 	struct save save;
 	const void *root[BOARD_ROOTS];	/* file cache images, checked */
 	struct reads *reads;	/* of files too large for it; NULL: none */
+	const void *image[BOARD_ROOTS][2]; /* both sides of each root */
+	uint32_t cache_gen;	/* generation that root[] is of */
+	uint32_t cache_free;	/* as on the board */
+	uint32_t scan_at, scan_clean; /* see live.c */
+	uint32_t live_seq;	/* of the options in svc.conf */
+	uint32_t options_at;	/* which of the two may be written */
+	uint32_t conns;		/* records of connections */
+	void *options[2];
 };
 
 static inline void
@@ -169,6 +177,9 @@ void	svc_io_roots(struct io *io);
  * the log says why.
  */
 void	svc_io_reads(struct io *io);
+
+/* Side of root i, if an image is there. */
+const void *svc_io_image(const struct io *io, uint32_t i, uint32_t side);
 
 /* ---- idle.c ---- */
 

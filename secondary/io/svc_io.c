@@ -18,18 +18,39 @@ svc_io_roots(struct io *io)
 	const struct board *b = io->board;
 	const struct rte_memzone *mz;
 	char name[RTE_MEMZONE_NAMESIZE];
-	uint32_t i;
+	uint32_t i, side;
+	size_t len;
 
+	/* pairs with the primary's release: the images are whole */
+	io->cache_gen = atomic_load_explicit(&b->cache.generation,
+	    memory_order_acquire);
+	io->cache_free = atomic_load_explicit(&io->slot->worker.cache_free,
+	    memory_order_relaxed);
+	io->conns = (uint32_t)io->conf->memory.connections;
+	side = (io->cache_gen - 1) % 2;
 	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {
 		snprintf(name, sizeof(name), SHM_ROOT, i);
 		mz = rte_memzone_lookup(name);
-		if (mz == NULL || fcache_check(mz->addr, mz->len) < 0) {
+		if (mz == NULL)
+			continue;
+		io->image[i][0] = mz->addr;
+		io->image[i][1] = (const uint8_t *)mz->addr + b->root[i].side;
+		len = b->root[i].side > 0 ? b->root[i].side : mz->len;
+		if (fcache_check(io->image[i][side], len) < 0) {
 			log_error("document root %s: the cache's image is "
 			    "damaged", b->root[i].root);
 			continue;
 		}
-		io->root[i] = mz->addr;
+		io->root[i] = io->image[i][side];
 	}
+}
+
+const void *
+svc_io_image(const struct io *io, uint32_t i, uint32_t side)
+{
+	const struct fcache *fc = io->image[i][side];
+
+	return fc != NULL && fc->magic == FCACHE_MAGIC ? fc : NULL;
 }
 
 static const struct fcache *
@@ -44,6 +65,26 @@ find_root(void *arg, const char *path)
 			return io->root[i];
 	}
 	return NULL;
+}
+
+static const struct fcache *
+find_old_root(void *arg, const char *path)
+{
+	struct io *io = arg;
+	uint32_t i;
+
+	for (i = 0; i < BOARD_ROOTS; i++) {
+		if (io->cache_gen > 1 && io->image[i][0] != NULL &&
+		    strcmp(io->board->root[i].root, path) == 0)
+			return svc_io_image(io, i, io->cache_gen % 2);
+	}
+	return NULL;
+}
+
+static uint32_t
+generation(void *arg)
+{
+	return ((struct io *)arg)->cache_gen;
 }
 
 static int64_t
@@ -116,11 +157,24 @@ done(void *arg, int status)
 
 /* ---- reads --------------------------------------------------------------- */
 
+/* The directory that a side of root i is made of; -1. */
+static int
+open_root(const struct board *b, uint32_t i, uint32_t side)
+{
+	int fd = open(b->root[i].from[side], O_PATH | O_DIRECTORY |
+	    O_CLOEXEC);
+
+	if (fd < 0)
+		log_warn("document root %s: %s", b->root[i].from[side],
+		    strerror(errno));
+	return fd;
+}
+
 void
 svc_io_reads(struct io *io)
 {
 	const struct board *b = io->board;
-	uint32_t i;
+	uint32_t i, side = (io->cache_gen - 1) % 2;
 	int err, fd;
 
 	if (b->head.nroots == 0)
@@ -136,11 +190,16 @@ svc_io_reads(struct io *io)
 	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {
 		if (io->root[i] == NULL)
 			continue;
-		fd = open(b->root[i].root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0)
-			log_warn("document root %s: %s", b->root[i].root,
-			    strerror(errno));
-		reads_root(io->reads, 2 * i, io->root[i], b->root[i].root, fd);
+		fd = open_root(b, i, side);
+		reads_root(io->reads, 2 * i + side, io->root[i],
+		    b->root[i].from[side], fd);
+		/* who is in the middle of the generation before goes on if
+		 * its file is still there */
+		if (io->cache_gen > 1)
+			reads_root(io->reads, 2 * i + 1 - side,
+			    svc_io_image(io, i, 1 - side),
+			    b->root[i].from[1 - side], open_root(b, i,
+			    1 - side));
 	}
 }
 
@@ -171,6 +230,8 @@ fetch_next(void *arg)
 
 const struct svc_io svc_io = {
 	.root = find_root,
+	.old_root = find_old_root,
+	.generation = generation,
 	.wall = wall,
 	.log = say,
 	.report = report,

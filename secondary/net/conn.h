@@ -92,6 +92,10 @@ uint32_t conn_spare(const struct net *n);
  * To queue much more than this helps nobody. */
 uint32_t conn_window(const struct conn *c);
 
+/* Whether bytes of this memory, given to conn_send_mem(), are still queued. */
+bool	conn_sends(const struct net *n, const struct conn *c,
+	    const void *mem, uint64_t len);
+
 /* Ask for CONN_WRITE once conn_room() is at least room (0: cancel). Capped at
  * what sndbuf can ever give. Also woken when chunks ran out and came back. */
 void	conn_want_room(struct net *n, struct conn *c, uint32_t room);

@@ -197,3 +197,19 @@ conn_send_mem(struct net *n, struct conn *c, const void *mem, uint64_t len)
 	queued(n, c, len);
 	return 0;
 }
+
+bool
+conn_sends(const struct net *n, const struct conn *c, const void *mem,
+    uint64_t len)
+{
+	uint64_t lo = (uint64_t)((uintptr_t)mem - n->env.base);
+	const struct chunk *k;
+	uint32_t i;
+
+	for (i = c->sq_head; i != ARENA_NONE; i = k->next) {
+		k = chunk_at(n, i);
+		if (k->kind == CHUNK_MEM && k->off - lo < len)
+			return true;
+	}
+	return false;
+}

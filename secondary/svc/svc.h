@@ -57,6 +57,11 @@ struct svc_fetch {
 struct svc_io {
 	/* The cached document root of this path, or NULL. */
 	const struct fcache *(*root)(void *arg, const char *path);
+	/* The same of the generation before, which answers that were begun
+	 * go on with; NULL: there is none. May be NULL. */
+	const struct fcache *(*old_root)(void *arg, const char *path);
+	/* Number of the generation that root() gives. NULL: always 1. */
+	uint32_t (*generation)(void *arg);
 	/* Wall clock, seconds since 1970; cached once per turn. */
 	int64_t	(*wall)(void *arg);
 	/* One line to the worker's log. Rare: start, end, errors. */
@@ -142,6 +147,12 @@ struct service {
 	 * (UINT64_MAX: only when there is other work). NULL: none.
 	 */
 	uint64_t (*tick)(struct svc *s, uint64_t now_us);
+	/* Between two turns: options (s->conf is another struct now) or
+	 * document roots changed. Cannot fail. NULL: nothing can change. */
+	void	(*reload)(struct svc *s, uint64_t now_us);
+	/* Whether a connection's answer will still take bytes of the
+	 * generation before. NULL: never. */
+	bool	(*holds_old)(struct svc *s, struct conn *c);
 };
 
 /* All services of this build, ends with NULL; made by the build. */

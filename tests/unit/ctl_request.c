@@ -23,6 +23,8 @@ static const struct line lines[] = {
 	{ "down\nhello\n", 0, 5, CTL_DOWN, 0 },
 	{ "restart 0\n", 0, 10, CTL_RESTART, 0 },
 	{ "restart 15\n", 0, 11, CTL_RESTART, 15 },
+	{ "reload\n", 0, 7, CTL_RELOAD, 0 },
+	{ "reload /etc/x.conf\n", 0, 19, CTL_RELOAD, 0 },
 	/* not whole yet */
 	{ "hel", 0, 0, 0, 0 },
 	{ "restart 1", 0, 0, 0, 0 },
@@ -31,6 +33,8 @@ static const struct line lines[] = {
 	{ "Down\n", 0, -ENOENT, 0, 0 },
 	{ "downx\n", 0, -ENOENT, 0, 0 },
 	{ "down now\n", 0, -EINVAL, 0, 0 },
+	{ "reload x.conf\n", 0, -EINVAL, 0, 0 },
+	{ "reload /x /y\n", 0, -EINVAL, 0, 0 },
 	{ "restart\n", 0, -EINVAL, 0, 0 },
 	{ "restart 16\n", 0, -EINVAL, 0, 0 },
 	{ "restart -1\n", 0, -EINVAL, 0, 0 },

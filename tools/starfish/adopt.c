@@ -196,6 +196,8 @@ take_board(struct super *s)
 		board_close(b);
 	else
 		s->board = b;
+	if (err == 0)
+		reload_adopted(s);
 	return err;
 }
 

@@ -3,9 +3,11 @@
  * that has none.
  */
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -185,6 +187,38 @@ verb_restart(const struct request *rq)
 		return 1;
 	}
 	snprintf(request, sizeof(request), "restart %u", rq->slot);
+	status = talk(f, request);
+	fclose(f);
+	return status;
+}
+
+int
+verb_reload(const struct request *rq)
+{
+	char name[BOARD_NAME], path[PATH_MAX] = "", request[CTL_LINE];
+	int status;
+	FILE *f;
+
+	if (rq->file != NULL && realpath(rq->file, path) == NULL) {
+		fprintf(stderr, "starfish: %s: %s\n", rq->file,
+		    strerror(errno));
+		return 1;
+	}
+	if (choose(rq, name) < 0)
+		return 1;
+	if ((size_t)snprintf(request, sizeof(request) - 1, "reload%s%s",
+	    path[0] != '\0' ? " " : "", path) >= sizeof(request) - 1 ||
+	    strpbrk(path, " \t\n") != NULL) {
+		fprintf(stderr, "starfish: %s: too long, or with blanks in "
+		    "it\n", path);
+		return 1;
+	}
+	f = ask(name);
+	if (f == NULL) {
+		fprintf(stderr, "starfish: no supervisor of %s answers: %s\n",
+		    name, strerror(errno));
+		return 1;
+	}
 	status = talk(f, request);
 	fclose(f);
 	return status;

@@ -33,6 +33,7 @@ static int (*const verbs[VERBS])(const struct request *) = {
 	[VERB_SHOW] = verb_config,
 	[VERB_RESTART] = verb_restart,
 	[VERB_WGET] = verb_wget,
+	[VERB_RELOAD] = verb_reload,
 	[VERB_VERSION] = verb_version,
 	[VERB_HELP] = verb_help,
 };

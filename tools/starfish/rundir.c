@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,39 @@ void
 rundir_file(const struct rundir *d, const char *file, char *buf, size_t len)
 {
 	snprintf(buf, len, "%s/%s", d->path, file);
+}
+
+void
+rundir_set_origin(const struct rundir *d, const char *file)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (realpath(file, path) == NULL)
+		return;
+	fd = openat(d->fd, "conf.from", O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return;
+	(void)!write(fd, path, strlen(path));
+	close(fd);
+}
+
+int
+rundir_origin(const struct rundir *d, char *buf, size_t len)
+{
+	ssize_t n;
+	int fd;
+
+	fd = openat(d->fd, "conf.from", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, len - 1);
+	close(fd);
+	if (n <= 0)
+		return -ENOENT;
+	buf[n] = 0;
+	return 0;
 }
 
 int

@@ -5,6 +5,7 @@
  *	conf		copy of the configuration, see conf_copy()
  *	board, bell-N	see common/
  *	ctl		control socket, see common/ctl.h
+ *	conf.from	where that was copied from
  *	pid		the supervisor: "PID SINCE", SINCE in seconds since 1970
  *	hugepages	what was taken of the machine, see huge.h
  *	huge/		our own hugetlbfs, if there was none
@@ -46,6 +47,10 @@ void	rundir_file(const struct rundir *d, const char *file, char *buf,
 
 /* Write our pid and the time into it. 0 or -errno. */
 int	rundir_sign(const struct rundir *d);
+
+/* Remember, and tell, where the configuration came from: an absolute path. */
+void	rundir_set_origin(const struct rundir *d, const char *file);
+int	rundir_origin(const struct rundir *d, char *buf, size_t len);
 
 /* "pid 12, since 2026-01-31 12:00:00" of the supervisor; "" unknown. */
 void	rundir_who(const char *name, char *buf, size_t len);

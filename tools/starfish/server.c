@@ -132,9 +132,27 @@ restart_slot(struct super *s, struct client *c, uint32_t slot)
 		answer(c, "ok slot %u is started again", slot);
 }
 
+/* An error of several lines: all but the last are progress. */
+static void
+answer_lines(struct client *c, char *text)
+{
+	char *line, *rest = text;
+
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (rest != NULL && rest[0] != '\0') {
+			answer(c, "| %s", line);
+			continue;
+		}
+		answer(c, "error %s; nothing was changed", line);
+		return;
+	}
+}
+
 static void
 handle(struct super *s, struct client *c, const struct ctl_request *r)
 {
+	char err[CONF_ERRLEN];
+
 	switch (r->verb) {
 	case CTL_HELLO:
 		answer(c, "ok %s pid %d", build_version, (int)getpid());
@@ -146,6 +164,13 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 		break;
 	case CTL_RESTART:
 		restart_slot(s, c, r->slot);
+		break;
+	case CTL_RELOAD:
+		if (reload_begin(s, r->file[0] != '\0' ? r->file : NULL, err,
+		    sizeof(err)) < 0)
+			answer_lines(c, err);
+		else
+			c->waits_reload = 1;
 		break;
 	case CTL_VERBS:
 		break;
@@ -207,7 +232,7 @@ server_tick(struct super *s)
 	struct client *c;
 
 	for (c = s->client; c < s->client + CTL_CLIENTS; c++)
-		if (c->fd >= 0 && !c->waits_down &&
+		if (c->fd >= 0 && !c->waits_down && !c->waits_reload &&
 		    s->now_us - c->since_us > LINE_US) {
 			answer(c, "error no request within %u s",
 			    LINE_US / 1000000);
@@ -221,8 +246,22 @@ server_progress(struct super *s, const char *text)
 	struct client *c;
 
 	for (c = s->client; c < s->client + CTL_CLIENTS; c++)
-		if (c->fd >= 0 && c->waits_down)
+		if (c->fd >= 0 && (c->waits_down || c->waits_reload))
 			answer(c, "| %s", text);
+}
+
+void
+server_reloaded(struct super *s, const char *line)
+{
+	struct client *c;
+
+	for (c = s->client; c < s->client + CTL_CLIENTS; c++) {
+		if (c->fd < 0 || !c->waits_reload)
+			continue;
+		answer(c, "%s", line);
+		c->waits_reload = 0;
+		c->since_us = s->now_us;
+	}
 }
 
 void

@@ -199,16 +199,17 @@ static void
 take_signals(struct super *s)
 {
 	struct signalfd_siginfo si;
+	char err[CONF_ERRLEN];
 
 	while (read(s->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
 		switch (si.ssi_signo) {
 		case SIGHUP:
-			if (s->detached) {
-				super_say(s, "SIGHUP: a configuration is read "
-				    "at the start only; nothing done");
-				break;
-			}
-			super_stop(s, "terminal closed");
+			/* a daemon's word for it; on a terminal: it went */
+			if (!s->detached && isatty(STDIN_FILENO))
+				super_stop(s, "terminal closed");
+			else if (reload_begin(s, NULL, err, sizeof(err)) < 0)
+				super_say(s, "SIGHUP: %s; nothing was "
+				    "changed", err);
 			break;
 		case SIGINT:
 		case SIGQUIT:
@@ -358,6 +359,7 @@ loop_once(struct super *s)
 			server_read(s, &s->client[i]);
 	if (pf[3].revents != 0)
 		server_accept(s);
+	reload_turn(s);
 	turn(s);
 }
 

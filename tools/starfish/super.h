@@ -35,6 +35,7 @@ enum super_phase {
 struct client {
 	int fd;			/* -1: free */
 	uint8_t waits_down;	/* gets progress, and ok at the end */
+	uint8_t waits_reload;	/* the same, of a reload */
 	size_t len;
 	uint64_t since_us;	/* of the first byte of the line */
 	char buf[CTL_LINE];
@@ -154,6 +155,19 @@ void	watch_beats(struct super *s);
 void	watch_slot_end(struct super *s, struct slot *sl);
 void	watch_primary_end(struct super *s);
 
+/* ---- reload.c ---- */
+
+/*
+ * Take up a changed configuration (NULL: the file of the start) and the
+ * document roots. 0: it goes on in reload_turn(), which tells the outcome;
+ * -errno with a reason in err, and nothing was changed.
+ */
+int	reload_begin(struct super *s, const char *file, char *err,
+	    size_t errlen);
+void	reload_turn(struct super *s);
+/* Options that were changed before this supervisor took over. */
+void	reload_adopted(struct super *s);
+
 /* ---- server.c ---- */
 
 /* Make the control socket. 0 or -errno. */
@@ -166,6 +180,8 @@ void	server_read(struct super *s, struct client *c);
 void	server_tick(struct super *s);
 /* Send one progress line to those who wait for the end. */
 void	server_progress(struct super *s, const char *text);
+/* The last line for those who wait for a reload. */
+void	server_reloaded(struct super *s, const char *line);
 /* Tell them that nothing is left, and close all. */
 void	server_close(struct super *s, const char *last);
 

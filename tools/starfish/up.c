@@ -112,7 +112,7 @@ measure_roots(struct super *s, uint64_t *bytes)
 			    (int)s->conf.memory.cache_mb);
 			return -EFBIG;
 		}
-		*bytes += size;
+		*bytes += conf_root_place(&s->conf, size);
 	}
 	return 0;
 }
@@ -153,6 +153,7 @@ prepare(struct super *s)
 	if (error < 0)
 		return error;
 	rundir_file(&s->dir, CTL_CONF, path, sizeof(path));
+	rundir_set_origin(&s->dir, s->conf.file);
 	error = conf_copy(&s->conf, path, err, sizeof(err));
 	if (error < 0)
 		complain(err);

@@ -9,6 +9,7 @@
 int	verb_up(const struct request *rq);
 int	verb_down(const struct request *rq);
 int	verb_restart(const struct request *rq);
+int	verb_reload(const struct request *rq);
 int	verb_config(const struct request *rq);	/* check, show */
 int	verb_version(const struct request *rq);
 /* What a service says of itself; NULL: which there are. Exit status. */

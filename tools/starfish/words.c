@@ -67,6 +67,8 @@ static const struct word words[] = {
 	  "start a slot again that died too often" },
 	{ "wget", VERB_WGET, ARG_REST, O_NAME | O_JSON, NULL,
 	  "put load on a web server and measure that; wget --help says more" },
+	{ "reload", VERB_RELOAD, ARG_NONE, O_FILE | O_NAME, NULL,
+	  "take up a changed configuration and document roots" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },

@@ -24,6 +24,7 @@ enum verb {
 	VERB_SHOW,		/* config show */
 	VERB_RESTART,
 	VERB_WGET,
+	VERB_RELOAD,
 	VERB_VERSION,
 	VERB_HELP,
 	VERBS

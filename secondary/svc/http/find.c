@@ -32,16 +32,16 @@ same_name(const char *a, const char *b, uint32_t n)
 }
 
 const struct fcache *
-find_root(const struct hx *x)
+find_root(const struct hx *x, bool old)
 {
 	const struct http_slice *h = &x->req.field[FIELD_HOST];
-	const struct fcache *wild = x->p->root;
+	const struct fcache *wild = old ? x->p->old_root : x->p->root;
 	const struct http_host *e;
 	const char *port;
 	uint32_t n, best = 0;
 
 	if (!(x->req.have & 1u << FIELD_HOST))
-		return x->p->root;
+		return wild;
 	/* Without its port; an IPv6 address ends with its bracket. */
 	port = memchr(h->p, h->p[0] == '[' ? ']' : ':', h->n);
 	n = port == NULL ? h->n : (uint32_t)(port - h->p) + (*port == ']');
@@ -49,7 +49,7 @@ find_root(const struct hx *x)
 		n--;
 	for (e = x->p->host; e < x->p->host + x->p->nhosts; e++) {
 		if (e->len == n && same_name(e->name, h->p, n))
-			return e->root;
+			return old ? e->old : e->root;
 		/* "*.example.com": any name beneath, at any depth. The
 		 * longest one wins, whatever their order. */
 		if (e->len > 2 && e->len <= n && e->len > best &&
@@ -57,7 +57,7 @@ find_root(const struct hx *x)
 		    same_name(e->name + 1, h->p + n - e->len + 1,
 		    e->len - 1)) {
 			best = e->len;
-			wild = e->root;
+			wild = old ? e->old : e->root;
 		}
 	}
 	return wild;

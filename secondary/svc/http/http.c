@@ -1,124 +1,11 @@
 /*
- * http: files from the shared cache, and an echo route. This file: options,
- * events, time limits.
+ * http: files from the shared cache, and an echo route. This file: events,
+ * start, reload.
  */
 #include <errno.h>
 
 #include "../../proto/http_date.h"
 #include "http_priv.h"
-
-#define OFF(m)		offsetof(struct http_conf, m)
-#define MS_MAX		86400000	/* a day */
-
-static const struct opt http_opts[] = {
-	{ .name = "root", .type = OPT_ROOT, .offset = OFF(root),
-	    .help = "Directory whose files are served." },
-	{ .name = "hosts", .type = OPT_ROOTS, .offset = OFF(hosts),
-	    .help = "Roots of their own for requests to a host, each as "
-	    "\"HOST=DIRECTORY\"; `root` serves all others." },
-	{ .name = "index", .type = OPT_STRING, .offset = OFF(index),
-	    .max = OPT_STRLEN - 1, .defstr = FCACHE_INDEX,
-	    .help = "File that stands for its directory." },
-	{ .name = "listing", .type = OPT_BOOL, .offset = OFF(listing),
-	    .help = "Show what is in a directory without an index file." },
-	{ .name = "echo", .type = OPT_STRING, .offset = OFF(echo),
-	    .max = OPT_STRLEN - 1,
-	    .help = "Path that sends the body of a POST back; a GET of it "
-	    "finds files as any other. Empty: none." },
-	{ .name = "ws", .type = OPT_STRING, .offset = OFF(ws),
-	    .max = OPT_STRLEN - 1,
-	    .help = "Path of the WebSocket handler; empty: none." },
-	WS_OPTS("ws_", OFF(ws_conf)),
-	{ .name = "server", .type = OPT_STRING, .offset = OFF(server),
-	    .max = HTTP_SERVER_MAX, .defstr = "starfish",
-	    .help = "Value of the Server field; empty: none is sent." },
-	{ .name = "header_timeout_ms", .type = OPT_INT,
-	    .offset = OFF(header_timeout_ms), .def = 60000, .min = 1,
-	    .max = MS_MAX, .unit = "ms",
-	    .help = "Time for a request's head, from its first byte." },
-	{ .name = "body_timeout_ms", .type = OPT_INT,
-	    .offset = OFF(body_timeout_ms), .def = 60000, .min = 1,
-	    .max = MS_MAX, .unit = "ms",
-	    .help = "Longest pause within a request's body." },
-	{ .name = "keepalive_timeout_ms", .type = OPT_INT,
-	    .offset = OFF(keepalive_timeout_ms), .def = 75000, .min = 1,
-	    .max = MS_MAX, .unit = "ms",
-	    .help = "Longest pause between two requests." },
-	{ .name = "send_timeout_ms", .type = OPT_INT,
-	    .offset = OFF(send_timeout_ms), .def = 60000, .min = 1,
-	    .max = MS_MAX, .unit = "ms",
-	    .help = "Longest time in which a client takes nothing." },
-	{ .name = "min_rate", .type = OPT_INT, .offset = OFF(min_rate),
-	    .def = 100, .min = 0, .max = INT32_MAX, .unit = "bytes/s",
-	    .help = "Slowest client that is served, sending bodies or taking "
-	    "answers; 0: any." },
-	{ .name = "max_conns", .type = OPT_INT, .offset = OFF(max_conns),
-	    .def = 0, .min = 0, .max = UINT32_MAX,
-	    .help = "Connections of one worker; above it: 503. 0: no limit." },
-	{ .name = "max_conns_per_address", .type = OPT_INT,
-	    .offset = OFF(max_conns_addr), .def = 0, .min = 0,
-	    .max = UINT32_MAX,
-	    .help = "Connections of one worker from one address (IPv6: from "
-	    "one /64); above it: 503. 0: no limit." },
-	{ .name = "max_header", .type = OPT_INT, .offset = OFF(max_header),
-	    .def = 16384, .min = 256, .max = HTTP_HEAD_MAX, .unit = "bytes",
-	    .help = "Largest head of a request; above it: 431." },
-	{ .name = "max_uri", .type = OPT_INT, .offset = OFF(max_uri),
-	    .def = 8192, .min = 64, .max = HTTP_URI_MAX, .unit = "bytes",
-	    .help = "Longest request target; above it: 414." },
-	{ .name = "max_fields", .type = OPT_INT, .offset = OFF(max_fields),
-	    .def = 100, .min = 1, .max = 1000,
-	    .help = "Most header lines of a request; above it: 431." },
-	{ .name = "max_body", .type = OPT_INT, .offset = OFF(max_body),
-	    .def = (int64_t)16 << 30, .min = 0, .max = INT64_MAX,
-	    .unit = "bytes",
-	    .help = "Largest body of a request; above it: 413." },
-	{ .name = "max_requests", .type = OPT_INT,
-	    .offset = OFF(max_requests), .def = 0, .min = 0,
-	    .max = UINT32_MAX,
-	    .help = "Requests on one connection; 0: no limit." },
-	{ .name = NULL }
-};
-
-static const struct optgroup http_group = {
-	.name = "http",
-	.help = "Settings of the file server.",
-	.size = sizeof(struct http_conf),
-	.opts = http_opts,
-};
-
-static const struct svc_counter http_counters[] = {
-	[HTTP_REQUESTS] = { "requests", "requests answered" },
-	[HTTP_2XX] = { "resp_2xx", "answers that succeeded" },
-	[HTTP_3XX] = { "resp_3xx", "redirections and 304" },
-	[HTTP_4XX] = { "resp_4xx", "answers to a client's mistake" },
-	[HTTP_5XX] = { "resp_5xx", "answers 501 and 505" },
-	[HTTP_BYTES] = { "bytes_out", "bytes of bodies queued to send" },
-	[HTTP_BODY_IN] = { "bytes_in", "bytes of bodies received" },
-	[HTTP_PARTIAL] = { "partial", "answers 206" },
-	[HTTP_NOT_MODIFIED] = { "not_modified", "answers 304" },
-	[HTTP_MALFORMED] = { "malformed", "requests refused by the parser" },
-	[HTTP_TIMEOUT] = { "timeouts", "heads and bodies that came slowly" },
-	[HTTP_IDLE] = { "idle_closed", "connections closed between requests" },
-	[HTTP_STALLED] = { "stalled", "clients that took nothing, or little" },
-	[HTTP_BLOCKED] = { "blocked", "waits for room in the send queue" },
-	[HTTP_RESET] = { "lost", "connections that the client broke" },
-	[HTTP_REFUSED] = { "refused", "connections above a limit" },
-	[HTTP_STREAMED] = { "streamed", "bytes of files read from the disk" },
-	[HTTP_STALE] = { "stale", "answers cut: the file changed, or failed" },
-	WS_COUNTER_ROWS("ws_", HTTP_WS),
-	[HTTP_WS + WS_COUNTERS] = { NULL, NULL }
-};
-
-_Static_assert(HTTP_WS + WS_COUNTERS <= SVC_COUNTERS, "words of a slot");
-
-const struct svc_desc http_desc = {
-	.name = "http",
-	.help = "Serves files of a directory.",
-	.opts = &http_group,
-	.counters = http_counters,
-	.state_size = sizeof(struct http_state),
-};
 
 uint32_t
 hx_avail(const struct hx *x)
@@ -308,6 +195,7 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	x.now = conn_now(s->net);
 	x.close = x.echo = x.blocked = false;
 	x.root = x.p->root;
+	x.side = x.p->side;
 	x.done = x.win_at = x.win_len = 0;
 	x.res = NULL;
 	x.req.head_len = 0;
@@ -332,6 +220,8 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 		return;
 	}
 	hx_flush(&x);
+	if (go == GO_WAIT)
+		x.st->side = x.side;
 	if (x.done > 0)
 		conn_consume(s->net, c, x.done);
 	/* Work is left: let others have their turn. */
@@ -369,7 +259,10 @@ find_roots(struct svc *s)
 	struct http_host *h;
 	const char *eq;
 
-	for (; p->nhosts < conf->hosts.n; p->nhosts++) {
+	p->reloaded = s->io->generation != NULL &&
+	    s->io->generation(s->ioarg) > 1;
+	p->side = p->reloaded ? s->io->generation(s->ioarg) % 2 : 1;
+	for (p->nhosts = 0; p->nhosts < conf->hosts.n; p->nhosts++) {
 		h = &p->host[p->nhosts];
 		h->name = conf->hosts.s[p->nhosts];
 		eq = strchr(h->name, '=');
@@ -379,11 +272,31 @@ find_roots(struct svc *s)
 		h->root = root_of(s, eq + 1);
 		if (h->root == NULL)
 			return -ENOENT;
+		h->old = p->reloaded ? s->io->old_root(s->ioarg, eq + 1) :
+		    NULL;
 	}
 	if (conf->root[0] == '\0')
 		return 0;
 	p->root = root_of(s, conf->root);
+	p->old_root = p->reloaded ? s->io->old_root(s->ioarg, conf->root) :
+	    NULL;
 	return p->root != NULL ? 0 : -ENOENT;
+}
+
+/* Make anew what follows from the options and the document roots. */
+static int
+settle(struct svc *s)
+{
+	const struct http_conf *conf = s->conf;
+	struct http_priv *p = s->priv;
+
+	p->wall = -1;
+	p->limits.uri = (uint32_t)conf->max_uri;
+	p->limits.fields = (uint32_t)conf->max_fields;
+	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;
+	p->echo_len = (uint32_t)strlen(conf->echo);
+	p->ws_len = (uint32_t)strlen(conf->ws);
+	return find_roots(s);
 }
 
 static int
@@ -391,43 +304,44 @@ http_start(struct svc *s, uint64_t now_us)
 {
 	const struct http_conf *conf = s->conf;
 	struct http_priv *p = s->priv;
+	const char *wrong = http_check(conf);
+	char line[128];
 	struct fmt f;
-	char line[OPT_STRLEN + 64];
-	const char *c;
+	int err;
 
-	p->wall = -1;
+	if (wrong != NULL) {
+		fmt_init(&f, line, sizeof(line));
+		fmt_str(&f, "http: ");
+		fmt_str(&f, wrong);
+		s->io->log(s->ioarg, fmt_end(&f));
+		return -EINVAL;
+	}
 	limit_start(p, s, now_us);
-	p->limits.uri = (uint32_t)conf->max_uri;
-	p->limits.fields = (uint32_t)conf->max_fields;
-	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;
-	p->echo_len = (uint32_t)strlen(conf->echo);
-	p->ws_len = (uint32_t)strlen(conf->ws);
-	fmt_init(&f, line, sizeof(line));
-	for (c = conf->server; *c != '\0'; c++) {
-		if ((uint8_t)*c < ' ' || *c == 0x7f ||
-		    c - conf->server >= (int)HTTP_SERVER_MAX) {
-			fmt_str(&f, "http: server: too long, or a control "
-			    "character");
-			s->io->log(s->ioarg, fmt_end(&f));
-			return -EINVAL;
-		}
-	}
-	if (p->echo_len > 0 && conf->echo[0] != '/') {
-		fmt_str(&f, "http: echo: must start with '/', is ");
-		fmt_str(&f, conf->echo);
-		s->io->log(s->ioarg, fmt_end(&f));
-		return -EINVAL;
-	}
-	if (p->ws_len > 0 && conf->ws[0] != '/') {
-		fmt_str(&f, "http: ws: must start with '/', is ");
-		fmt_str(&f, conf->ws);
-		s->io->log(s->ioarg, fmt_end(&f));
-		return -EINVAL;
-	}
-	if (p->ws_len > 0 && ws_start(&p->ws, s, &conf->ws_conf,
+	err = settle(s);
+	if (err == 0 && p->ws_len > 0 && ws_start(&p->ws, s, &conf->ws_conf,
 	    upgrade_find, HTTP_WS, now_us) < 0)
-		return -EINVAL;
-	return find_roots(s);
+		err = -EINVAL;
+	return err;
+}
+
+static void
+http_reload(struct svc *s, uint64_t now_us)
+{
+	struct http_priv *p = s->priv;
+
+	/* Roots are those of the start: they are in the cache. */
+	settle(s);
+	p->ws.conf = &((const struct http_conf *)s->conf)->ws_conf;
+}
+
+static bool
+http_holds_old(struct svc *s, struct conn *c)
+{
+	const struct http_state *st = conn_state(c);
+	const struct http_priv *p = s->priv;
+
+	return st->phase == PH_HEAD && (st->step > 0 || st->pos > 0) &&
+	    st->side != p->side;
 }
 
 static uint64_t
@@ -449,4 +363,6 @@ const struct service http_service = {
 	.start = http_start,
 	.event = http_event,
 	.tick = http_tick,
+	.reload = http_reload,
+	.holds_old = http_holds_old,
 };

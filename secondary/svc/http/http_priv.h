@@ -103,7 +103,8 @@ struct http_state {
 	uint8_t phase;		/* enum http_phase */
 	uint8_t flags;		/* ST_* */
 	uint8_t peer;		/* counted for its address */
-	uint8_t pad;
+	uint8_t side;		/* of an answer that was begun: the generation
+				   of its document root, modulo 2 */
 	uint32_t seat;		/* of the process that counts it; 0: none */
 };
 
@@ -146,11 +147,15 @@ struct http_host {
 	const char *name;	/* in the options */
 	uint32_t len;		/* bytes */
 	const struct fcache *root;
+	const struct fcache *old; /* of the generation before, or NULL */
 };
 
 /* Process-private; start() makes it. */
 struct http_priv {
 	const struct fcache *root; /* NULL: nothing to serve but echo */
+	const struct fcache *old_root;
+	uint8_t side;		/* generation of root, modulo 2 */
+	bool reloaded;		/* there were others before it */
 	uint32_t nhosts;
 	struct http_host host[OPT_LISTLEN];
 	struct http_limits limits;
@@ -200,9 +205,17 @@ struct hx {
 	/* the request in hand */
 	bool close;		/* the connection ends with its answer */
 	bool echo;		/* it is for the echo route */
+	uint8_t side;		/* of root */
 	bool blocked;		/* an answer waits for room, or for a file */
 	struct http_req req;
 };
+
+/* ---- options.c ---- */
+
+extern const struct svc_desc http_desc;
+
+/* What is wrong with the options beyond single values, or NULL. */
+const char *http_check(const void *options);
 
 /* ---- http.c ---- */
 
@@ -328,8 +341,9 @@ enum http_go page_slash(struct hx *x, const char *path, uint32_t n);
 
 /* ---- find.c ---- */
 
-/* The document root of the request's host; the one for all others. */
-const struct fcache *find_root(const struct hx *x);
+/* The document root of the request's host; the one for all others. old: of
+ * the generation before; NULL: it is gone. */
+const struct fcache *find_root(const struct hx *x, bool old);
 
 /* What answers a GET of an entry that has flags: its index, its listing, or
  * the variant that the client wants; NULL: nothing. */

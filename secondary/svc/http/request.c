@@ -289,6 +289,18 @@ answer(struct hx *x)
 	}
 }
 
+/* An answer that was begun goes on with the generation that it began with. */
+static void
+old_side(struct hx *x)
+{
+	const struct http_state *st = x->st;
+
+	if ((st->step == 0 && st->pos == 0) || st->side == x->p->side)
+		return;
+	x->side = st->side;
+	x->root = find_root(x, true);
+}
+
 /* The request is parsed: settle what holds for every answer. */
 static enum http_go
 parsed(struct hx *x)
@@ -297,7 +309,9 @@ parsed(struct hx *x)
 	uint64_t most = (uint64_t)x->conf->max_requests;
 
 	x->st->searched = 0;
-	x->root = x->p->nhosts == 0 ? x->p->root : find_root(x);
+	x->root = x->p->nhosts == 0 ? x->p->root : find_root(x, false);
+	if (__builtin_expect(x->p->reloaded, 0))
+		old_side(x);
 	x->echo = x->p->echo_len > 0 && r->path.n == x->p->echo_len &&
 	    memcmp(r->path.p, x->conf->echo, r->path.n) == 0;
 	if (__builtin_expect(upgrade_wanted(x), 0))

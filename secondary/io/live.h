@@ -1,0 +1,24 @@
+/*
+ * live: what may change while a worker serves: options of its service, and
+ * the document roots. Both are words on the board, looked at ten times a
+ * second; nothing of it is on the way of a request.
+ */
+#ifndef IO_LIVE_H
+#define IO_LIVE_H
+
+#include "io.h"
+
+/*
+ * Options that were changed since the instance started, in place of those of
+ * the configuration's copy. Before the service starts. 0 or -ENOMEM.
+ */
+int	live_start(struct io *io);
+
+/* Follow the board. */
+void	live_turn(struct io *io);
+
+/* Connections came from another slot: they may send files of the generation
+ * before. Before their copies are valid. */
+void	live_arrived(struct io *io);
+
+#endif

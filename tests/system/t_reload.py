@@ -1,0 +1,193 @@
+"""A changed configuration and changed files, while the instance runs."""
+import contextlib
+import os
+import socket
+import time
+
+from lib import (Instance, OURS, Reply, TMP, claim, connect, curl, echo,
+                 equal, get, http, kill, read, test, url, wait_for, write)
+from t_stream import noise
+
+
+def root(name="www", text="one"):
+    write("%s/%s/index.html" % (TMP, name), text)
+    os.chmod(TMP + "/" + name, 0o755)
+
+
+def change(i, old, new):
+    """Change the configuration's text."""
+    text = read(i.file)
+    claim(old in text, "no %r in %s" % (old, text))
+    write(i.file, text.replace(old, new))
+
+
+@test
+def files_and_options_are_taken_up_by_reload():
+    root()
+    with Instance([http(), echo()]) as i:
+        pids = i.pids()
+        with connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            equal(Reply(s).body, b"one", "before")
+            root(text="two two")
+            write(TMP + "/www/new.txt", "new")
+            equal(get("/").body, b"one", "until it is said")
+            out = i.cli("reload").stdout
+            claim("generation 2" in out, "reload: %r" % out)
+            # the same connection sees it too
+            s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            equal(Reply(s).body, b"two two", "after, on an old connection")
+        equal(get("/new.txt").body, b"new", "a new file")
+        change(i, 'echo = "/echo"', 'echo = "/echo"; server = "other"; '
+               'max_uri = 100; listing = true')
+        i.cli("reload")
+        r = get("/")
+        equal(r.fields["server"], "other", "Server")
+        equal(get("/" + "a" * 200).status, 414, "the new limit")
+        # the next process of a slot has it as well
+        kill(i.pids()[0])
+        wait_for("another worker", lambda: i.pids()[0] not in
+                 (0, pids[0]) and i.well())
+        for _ in range(8):
+            equal(get("/").fields["server"], "other", "after a kill")
+        equal(get("/new.txt").body, b"new", "and its files")
+
+
+@test
+def what_cannot_change_is_named_and_what_is_wrong_changes_nothing():
+    root()
+    with Instance([http(count=1)]) as i:
+        change(i, "buffers = 4096", "buffers = 8192")
+        change(i, 'echo = "/echo"', 'echo = "/echo"; server = "new"; ws = '
+               '"/ws"')
+        out = i.cli("reload").stdout
+        claim("memory.buffers" in out and "workers.web.http.ws" in out,
+              "named: %r" % out)
+        equal(get("/").fields["server"], "new", "the rest is changed")
+        root(text="two")
+        change(i, 'server = "new"', 'server = "newer"; max_uri = "x"')
+        p = i.cli("reload", ok=(1,))
+        text = p.stdout + p.stderr
+        line = 1 + read(i.file)[:read(i.file).index('max_uri')].count("\n")
+        claim("%s:%d:" % (i.file, line) in text, "where: %r" % text)
+        claim("nothing was changed" in text, "said: %r" % text)
+        change(i, '; max_uri = "x"', "")
+        change(i, 'echo = "/echo"', 'echo = "echo"')
+        p = i.cli("reload", ok=(1,))
+        claim("must start with" in p.stdout + p.stderr, "check: %r" % p)
+        equal(get("/").fields["server"], "new", "options stay")
+        equal(get("/").body, b"one", "and files")
+        change(i, 'echo = "echo"', 'echo = "/echo"')
+        os.rename(TMP + "/www", TMP + "/gone")
+        p = i.cli("reload", ok=(1,))
+        claim(TMP + "/www" in p.stdout + p.stderr, "root: %r" % p.stdout)
+        equal(get("/").body, b"one", "files stay")
+        os.rename(TMP + "/gone", TMP + "/www")
+        # more than there is room for
+        write(TMP + "/www/large", noise(9_000_000))
+        p = i.cli("reload", ok=(1,))
+        claim("needs" in p.stdout + p.stderr, "no room: %r" % p.stdout)
+        equal(get("/").fields["server"], "new", "options stay once more")
+        os.unlink(TMP + "/www/large")
+        i.cli("reload")
+        equal(get("/").body, b"two", "at last")
+        equal(get("/").fields["server"], "newer", "all of it")
+
+
+@test
+def a_download_ends_with_the_files_it_began_with():
+    root()
+    old = noise(4_000_000, 1)
+    write(TMP + "/www/cached.bin", old)
+    write(TMP + "/www/streamed.bin", old)
+    memory = "reload_room = 100;"
+    with Instance([http(count=1)], memory=memory) as i:
+        socks = []
+        for name in (b"cached", b"streamed"):
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            s.settimeout(20)
+            s.connect((OURS, 80))
+            s.sendall(b"GET /%s.bin HTTP/1.1\r\nHost: h\r\n\r\n" % name)
+            socks.append((s, s.recv(4096)))
+        new = noise(4_000_000, 2)
+        write(TMP + "/www/x", new)
+        os.rename(TMP + "/www/x", TMP + "/www/cached.bin")
+        i.cli("reload")
+        equal(curl(url("/cached.bin")).stdout, new, "a new request")
+        p = i.cli("reload", ok=(1,))
+        claim("try again later" in p.stdout + p.stderr, "twice: %r" %
+              (p.stdout + p.stderr))
+        kill(i.pids()[0])
+        for s, got in socks:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            while len(got) < len(old):
+                more = s.recv(1 << 20)
+                claim(more, "cut after %d" % len(got))
+                got += more
+            head, _, body = got.partition(b"\r\n\r\n")
+            while len(body) < len(old):
+                body += s.recv(1 << 20)
+            equal(body == old, True, "the old bytes")
+            s.close()
+        wait_for("room for another generation", lambda: i.cli(
+            "reload", ok=(0, 1)).returncode == 0)
+        equal(curl(url("/cached.bin")).stdout, new, "in the end")
+
+
+@test
+def a_link_may_lead_to_another_directory():
+    root("v1", "one")
+    root("v2", "two")
+    os.symlink("v1", TMP + "/www")
+    big = noise(300_000)
+    write(TMP + "/v2/big", big)
+    os.chmod(TMP, 0o755)
+    with Instance([http(count=1)], memory="cache_file_max = 100000;") as i:
+        equal(get("/").body, b"one", "first")
+        os.symlink("v2", TMP + "/next")
+        os.rename(TMP + "/next", TMP + "/www")
+        i.cli("reload")
+        equal(get("/").body, b"two", "then")
+        equal(curl(url("/big")).stdout, big, "and streamed")
+        pid = i.pids()[0]
+        kill(pid)
+        wait_for("another worker", lambda: i.pids()[0] not in (0, pid) and
+                 i.well())
+        equal(get("/").body, b"two", "after a kill")
+        equal(curl(url("/big")).stdout, big, "and streamed")
+
+
+@test
+def a_hangup_reloads_a_supervisor():
+    root()
+    with Instance([http(count=1)]) as i:
+        root(text="two")
+        kill(int(read("/run/starfish/%s/pid" % i.name).split()[0]), 1)
+        wait_for("the new file", lambda: get("/").body == b"two")
+
+
+@test
+def reloads_under_load_lose_nothing():
+    root()
+    with Instance([http()]) as i:
+        end = time.monotonic() + 4
+        n = reloads = 0
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(connect()) for _ in range(20)]
+            while time.monotonic() < end:
+                for s in socks:
+                    s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+                if n % 400 == 0:
+                    root(text="text %d" % reloads)
+                    i.cli("reload")
+                    reloads += 1
+                for s in socks:
+                    r = Reply(s)
+                    equal(r.status, 200, "status")
+                    claim(r.body.startswith((b"text", b"one")), "body: %r" %
+                          r.body)
+                    n += 1
+        claim(reloads >= 3, "only %d reloads" % reloads)
+        i.cli("reload")
+        equal(get("/").body, b"text %d" % (reloads - 1), "the last one")
