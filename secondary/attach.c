@@ -178,6 +178,7 @@ attach(struct io *io)
 	if (err == 0) {
 		svc_io_roots(io);
 		svc_io_reads(io);
+		svc_io_alog(io);
 		clock_init(&io->clock, rte_get_tsc_hz());
 		io->now = clock_now(&io->clock);
 	}

@@ -29,6 +29,7 @@
 
 struct rte_mempool;
 struct reads;
+struct alog;
 
 struct io {
 	/* ---- each turn ---- */
@@ -88,6 +89,7 @@ struct io {
 	uint32_t options_at;	/* which of the two may be written */
 	uint32_t conns;		/* records of connections */
 	void *options[2];
+	struct alog *alog;	/* ring to the writer of logs; NULL: none */
 };
 
 static inline void
@@ -177,6 +179,13 @@ void	svc_io_roots(struct io *io);
  * the log says why.
  */
 void	svc_io_reads(struct io *io);
+
+/* Make or find this slot's ring to the access log's writer. Never fails:
+ * without, nothing is logged, and the log says why. */
+void	svc_io_alog(struct io *io);
+
+/* svc_io.access. */
+bool	svc_io_access(void *arg, const struct svc_access *a);
 
 /* Side of root i, if an image is there. */
 const void *svc_io_image(const struct io *io, uint32_t i, uint32_t side);

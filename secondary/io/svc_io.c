@@ -244,4 +244,5 @@ const struct svc_io svc_io = {
 	.fetch = fetch,
 	.fetch_end = fetch_end,
 	.fetch_next = fetch_next,
+	.access = svc_io_access,
 };

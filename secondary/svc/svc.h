@@ -53,6 +53,15 @@ struct svc_fetch {
 	const uint8_t **bytes;	/* where to say where they are */
 };
 
+/* A line of the access log; common/alog.h says which texts, in what order. */
+struct svc_access {
+	const struct conn *c;	/* the client */
+	uint64_t bytes;		/* of the answer's body */
+	uint16_t status;
+	uint16_t len[4];	/* bytes of each text */
+	const char *text[4];
+};
+
 /* What the worker (or a simulator, or a test) does for a service. */
 struct svc_io {
 	/* The cached document root of this path, or NULL. */
@@ -112,6 +121,9 @@ struct svc_io {
 	void	(*fetch_end)(void *arg, uint32_t id);
 	/* A connection that is to ask again; UINT32_MAX: none. Every tick. */
 	uint32_t (*fetch_next)(void *arg);
+	/* Hand a line to whoever writes the access log. Never waits. False: no
+	 * room, it is lost. NULL: there is no log. */
+	bool	(*access)(void *arg, const struct svc_access *a);
 };
 
 /* A service running in a slot. */

@@ -317,7 +317,7 @@ change(struct super *s)
 	publish(s);
 	for (i = 0; i < s->nslots; i++)
 		super_ring(s, i);
-
+	accesslog_reload(s);
 	rl.since_us = s->now_us;
 	rl.phase = RL_SETTLE;
 }

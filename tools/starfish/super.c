@@ -318,6 +318,7 @@ tick(struct super *s)
 		atomic_store_explicit(&s->board->super.heartbeat_us,
 		    s->now_us, memory_order_relaxed);
 	server_tick(s);
+	accesslog_tick(s);
 	notify_alive(&s->notify, s->now_us);
 	if (s->phase == SUPER_WORKERS || s->phase == SUPER_SERVING)
 		watch_beats(s);
@@ -421,6 +422,7 @@ super_run(struct super *s)
 		loop_once(s);
 		tell_ready(s);
 	}
+	accesslog_stop(s);
 	if (s->board != NULL)
 		board_close(s->board);
 	s->board = NULL;

@@ -155,6 +155,15 @@ void	watch_beats(struct super *s);
 void	watch_slot_end(struct super *s, struct slot *sl);
 void	watch_primary_end(struct super *s);
 
+/* ---- accesslog.c ---- */
+
+/* Keep the writer of access logs alive, if any worker entry has one. */
+void	accesslog_tick(struct super *s);
+/* Options may have changed; files are opened again. */
+void	accesslog_reload(struct super *s);
+/* Write what there still is. Once all workers ended. */
+void	accesslog_stop(struct super *s);
+
 /* ---- reload.c ---- */
 
 /*

@@ -52,6 +52,9 @@ echo_answer(struct hx *x)
 		return GO_WAIT;
 	svc_count(x->s, HTTP_REQUESTS, 1);
 	svc_count(x->s, HTTP_2XX, 1);
+	x->sent = chunked ? st->body : r->length;
+	if (x->p->log)
+		access_log(x, 200);
 	st->step = 0;
 	st->requests++;
 	x->done += r->head_len;

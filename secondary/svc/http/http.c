@@ -195,6 +195,9 @@ http_event(struct svc *s, struct conn *c, uint32_t events)
 	x.now = conn_now(s->net);
 	x.close = x.echo = x.blocked = false;
 	x.root = x.p->root;
+	x.head = NULL;
+	x.head_len = 0;
+	x.sent = 0;
 	x.side = x.p->side;
 	x.done = x.win_at = x.win_len = 0;
 	x.res = NULL;
@@ -296,6 +299,7 @@ settle(struct svc *s)
 	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;
 	p->echo_len = (uint32_t)strlen(conf->echo);
 	p->ws_len = (uint32_t)strlen(conf->ws);
+	p->log = conf->access_log[0] != '\0' && s->io->access != NULL;
 	return find_roots(s);
 }
 

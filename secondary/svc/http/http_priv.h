@@ -35,6 +35,8 @@ struct http_conf {
 	char index[OPT_STRLEN];
 	char echo[OPT_STRLEN];
 	char server[OPT_STRLEN];
+	char access_log[OPT_STRLEN]; /* for the supervisor, which writes it */
+	int32_t access_format;
 	uint8_t listing;
 	char ws[OPT_STRLEN];
 	struct ws_conf ws_conf;
@@ -129,6 +131,7 @@ enum http_counter {
 	HTTP_REFUSED,
 	HTTP_STREAMED,
 	HTTP_STALE,
+	HTTP_UNLOGGED,
 	HTTP_WS,		/* the first of enum ws_counter */
 };
 
@@ -156,6 +159,7 @@ struct http_priv {
 	const struct fcache *old_root;
 	uint8_t side;		/* generation of root, modulo 2 */
 	bool reloaded;		/* there were others before it */
+	bool log;		/* there is an access log */
 	uint32_t nhosts;
 	struct http_host host[OPT_LISTLEN];
 	struct http_limits limits;
@@ -206,6 +210,9 @@ struct hx {
 	bool close;		/* the connection ends with its answer */
 	bool echo;		/* it is for the echo route */
 	uint8_t side;		/* of root */
+	const char *head;	/* the head in hand begins here; NULL: lost */
+	uint32_t head_len;	/* bytes of it, if it is not in req */
+	uint64_t sent;		/* bytes of the answer's body */
 	bool blocked;		/* an answer waits for room, or for a file */
 	struct http_req req;
 };
@@ -311,6 +318,11 @@ enum http_go http_refuse(struct hx *x, uint16_t status);
 bool	gather_wanted(const struct hx *x);
 enum http_go gather_start(struct hx *x);
 enum http_go http_on_gather(struct hx *x);
+
+/* ---- access.c ---- */
+
+/* Log the answer in hand. */
+void	access_log(struct hx *x, uint16_t status);
 
 /* ---- page.c ---- */
 

@@ -7,6 +7,11 @@
 #define OFF(m)		offsetof(struct http_conf, m)
 #define MS_MAX		86400000	/* a day */
 
+/* As the writer's enum alog_format has them. */
+static const char *const log_formats[] = {
+	"common", "combined", "json", NULL
+};
+
 static const struct opt http_opts[] = {
 	{ .name = "root", .type = OPT_ROOT, .offset = OFF(root),
 	    .help = "Directory whose files are served." },
@@ -29,6 +34,13 @@ static const struct opt http_opts[] = {
 	{ .name = "server", .type = OPT_STRING, .offset = OFF(server),
 	    .max = HTTP_SERVER_MAX, .defstr = "starfish",
 	    .live = 1, .help = "Value of the Server field; empty: none is sent." },
+	{ .name = "access_log", .type = OPT_STRING, .offset = OFF(access_log),
+	    .live = 1, .max = OPT_STRLEN - 1,
+	    .help = "File that gets a line for each answer; empty: none. It "
+	    "may be renamed at any time." },
+	{ .name = "access_format", .type = OPT_ENUM,
+	    .offset = OFF(access_format), .live = 1, .words = log_formats,
+	    .help = "What a line looks like." },
 	{ .name = "header_timeout_ms", .type = OPT_INT,
 	    .offset = OFF(header_timeout_ms), .def = 60000, .min = 1,
 	    .max = MS_MAX, .unit = "ms",
@@ -102,6 +114,7 @@ static const struct svc_counter http_counters[] = {
 	[HTTP_RESET] = { "lost", "connections that the client broke" },
 	[HTTP_REFUSED] = { "refused", "connections above a limit" },
 	[HTTP_STREAMED] = { "streamed", "bytes of files read from the disk" },
+	[HTTP_UNLOGGED] = { "unlogged", "lines that the access log lost" },
 	[HTTP_STALE] = { "stale", "answers cut: the file changed, or failed" },
 	WS_COUNTER_ROWS("ws_", HTTP_WS),
 	[HTTP_WS + WS_COUNTERS] = { NULL, NULL }
@@ -122,6 +135,8 @@ http_check(const void *options)
 	}
 	if (conf->echo[0] != '\0' && conf->echo[0] != '/')
 		return "echo: must start with '/'";
+	if (conf->access_log[0] != '\0' && conf->access_log[0] != '/')
+		return "access_log: must be an absolute path";
 	if (conf->ws[0] != '\0' && conf->ws[0] != '/')
 		return "ws: must start with '/'";
 	return NULL;

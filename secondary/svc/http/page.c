@@ -98,7 +98,9 @@ page_text(struct hx *x, struct fmt *f, uint16_t status)
 	fmt_u64(f, strlen(why) + 5);	/* "404 " and "\n" */
 	fmt_str(f, "\r\n");
 	page_end(x, f);
+	x->sent = 0;
 	if (x->req.method != METHOD_HEAD) {
+		x->sent = strlen(why) + 5;
 		fmt_u64(f, status);
 		fmt_str(f, " ");
 		fmt_str(f, why);

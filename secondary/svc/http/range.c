@@ -140,6 +140,7 @@ range_answer(struct hx *x, const struct fcache_entry *e,
 	    r->last - r->first + 1, &go))
 		return go;
 	x->st->status = 206;
+	x->sent = n == 1 ? r->last - r->first + 1 : multi_length(x, e, r, n);
 	head(x, &f, e, r, n);
 	if (!page_put(x, 0, &f))
 		return GO_WAIT;

@@ -42,6 +42,8 @@ http_answered(struct hx *x, uint16_t status)
 	const struct http_req *r = &x->req;
 
 	count(x, status);
+	if (__builtin_expect(x->p->log, 0))
+		access_log(x, status);
 	st->step = 0;
 	st->requests++;
 	if (x->close)
@@ -116,8 +118,10 @@ file_whole(struct hx *x, const struct fcache_entry *e)
 		if (conn_send_mem(x->n, x->c, fcache_body(fc, e), e->size) < 0)
 			return hx_wait_room(x, 1);
 	}
-	if (x->req.method == METHOD_GET)
+	if (x->req.method == METHOD_GET) {
+		x->sent = e->size;
 		svc_count(x->s, HTTP_BYTES, e->size);
+	}
 	return http_answered(x, 200);
 }
 
@@ -251,6 +255,8 @@ too_large(struct hx *x, uint32_t avail)
 	const char *p = x->p->head;
 
 	conn_copy(x->n, x->c, x->done, x->p->head, avail);
+	x->head = p;
+	x->head_len = avail;
 	if (memchr(p, '\n', avail) != NULL)
 		return http_refuse(x, 431);
 	/* A word that long is no method of anybody's. */
@@ -309,6 +315,7 @@ parsed(struct hx *x)
 	uint64_t most = (uint64_t)x->conf->max_requests;
 
 	x->st->searched = 0;
+	x->sent = 0;
 	x->root = x->p->nhosts == 0 ? x->p->root : find_root(x, false);
 	if (__builtin_expect(x->p->reloaded, 0))
 		old_side(x);
@@ -352,6 +359,7 @@ http_on_head(struct hx *x)
 		}
 		piece = hx_peek(x, 0, &p);
 	}
+	x->head = (const char *)p;
 	if (st->searched == 0) {
 		n = http_fast(&x->req, (const char *)p, piece,
 		    &x->p->limits);
@@ -370,6 +378,8 @@ http_on_head(struct hx *x)
 		conn_copy(x->n, x->c, x->done, x->p->head, n);
 		p = (const uint8_t *)x->p->head;
 	}
+	x->head = (const char *)p;
+	x->head_len = n;
 	if (http_fast(&x->req, (const char *)p, n, &x->p->limits) > 0)
 		return parsed(x);
 	status = http_req_parse(&x->req, (const char *)p, n, &x->p->limits);

@@ -158,6 +158,7 @@ stream_whole(struct hx *x, const struct fcache_entry *e)
 	if (body && !stream_first(x, e, 0, e->size, &go))
 		return go;
 	x->st->status = 200;
+	x->sent = body ? e->size : 0;
 	fmt_init(&f, x->p->out, sizeof(x->p->out));
 	fmt_mem(&f, x->p->line, x->p->line_len);
 	fmt_mem(&f, fcache_str(x->root, e->head), e->head_len);
