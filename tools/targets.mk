@@ -48,6 +48,7 @@ $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNE
 
 sim: $(BUILD)/test/sim
 	$(BUILD)/test/sim --seeds 1-$(SEEDS) -j $$(nproc)
+	$(BUILD)/test/sim --scripts tests/sim/scripts
 	$(BUILD)/test/sim --table -j $$(nproc)
 
 # planted bugs that the simulator must see

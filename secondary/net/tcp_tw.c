@@ -46,8 +46,10 @@ tcp_tw_enter(struct net *n, struct conn *c)
 	uint32_t id = n->tw_free;
 	struct tw *w;
 
-	/* the peer's FIN is answered even where no entry is free */
-	tcp_send_ack(n, c, NULL);
+	/* the peer's FIN is answered even where no entry is free; from
+	 * CLOSING that was done before */
+	if ((c->flags & TF_ACK_NOW) != 0)
+		tcp_send_ack(n, c, NULL);
 	if (id == ARENA_NONE || n->conf.timewait_us == 0)
 		return;
 	/* one bracket, two records: both are dropped if it is cut short */
