@@ -90,7 +90,7 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 
 .SECONDARY:
 
-.PHONY: all help deps run check unit asan tidy sim mutants loss-table fuzz \
+.PHONY: all help deps run check unit asan tidy sim mutants loss-table flood fuzz \
 	bench system install uninstall clean progs new-service
 
 all: progs
@@ -108,6 +108,7 @@ help:
 ## make sim        simulator, SEEDS=n
 ## make mutants    planted bugs that the simulator must see
 ## make loss-table goodput by loss, beside Linux's (root)
+## make flood      what attacks cost, and what they do to others
 ## make fuzz       fuzz targets, FUZZ_SECONDS=n each
 ## make system     system tests over tap (root)
 ## make new-service  lay the file of a service, NAME=x

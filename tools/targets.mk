@@ -29,7 +29,8 @@ run: deps
 	@tools/run.sh $(BUILD)
 
 check: deps
-	@$(MAKE) --no-print-directory $(JOBS) progs $(UNIT_BIN) $(BUILD)/test/sim
+	@$(MAKE) --no-print-directory $(JOBS) progs $(UNIT_BIN) $(BUILD)/test/sim \
+	    $(BUILD)/bench/flood
 	@tests/check.sh $(BUILD)
 
 tidy: deps
@@ -101,10 +102,19 @@ $(BUILD)/bench/replay: $(call obj,$(wildcard tests/bench/replay/*.c)) $(COMMON_O
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz
+$(BUILD)/bench/scale $(BUILD)/bench/flood: $(BUILD)/bench/%: \
+	    $(BUILD)/obj/tests/bench/%.o $(LIBNET)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^
+
+# what floods and other attacks cost, and what they do to others
+flood: $(BUILD)/bench/flood
+	$(BUILD)/bench/flood
 
 bench: deps
 	@$(MAKE) --no-print-directory $(JOBS) progs $(BENCH_BIN)

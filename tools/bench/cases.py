@@ -37,7 +37,15 @@ INSTR = {
     "instr_per_request_pipelined": (["-P", "16"], 700),
     "instr_per_connection": (["-1"], 8000),
 }
-NAMES = list(HTTP) + ["conn_bytes_idle"] + list(INSTR)
+# tests/bench/scale's figure, its unit, and what we aim at
+SCALE = {
+    "scale_idle_bytes": ("idle_bytes", "bytes", 512),
+    "scale_turn_1m": ("turn_ratio", "x a turn among 1,000", 1.1),
+    "scale_chosen": ("chosen_ratio", "x random tuples", 1.1),
+    "scale_open": ("open_ratio", "x the first half's time", 1.1),
+    "scale_close": ("close_ratio", "x the last half's time", 1.1),
+}
+NAMES = list(HTTP) + ["conn_bytes_idle"] + list(INSTR) + list(SCALE)
 
 
 def run(bench, name):
@@ -46,6 +54,8 @@ def run(bench, name):
         return http(bench, name, HTTP[name])
     if name in INSTR:
         return instructions(bench, name, *INSTR[name])
+    if name in SCALE:
+        return scale(bench, name, *SCALE[name])
     return idle_memory(bench, name)
 
 
@@ -133,3 +143,17 @@ def idle_memory(bench, name):
     return {"name": name, "unit": "bytes", "ours": a, "peer": b,
             "peer_name": "kernel sockets", "ratio": a["median"] / b["median"],
             "aim": 512, "note": {"rounds": bench.rounds}}
+
+
+def scale(bench, name, key, unit, aim):
+    """A figure of a million connections in one process."""
+    if not hasattr(bench, "scale_runs"):
+        bench.scale_runs = [
+            json.loads(subprocess.run([bench.program("bench/scale")],
+                                      check=True, stdout=subprocess.PIPE,
+                                      text=True).stdout)
+            for _ in range(bench.rounds)]
+    mine = rounds.spread([r[key] for r in bench.scale_runs])
+    return {"name": name, "unit": unit, "ours": mine, "peer": None,
+            "peer_name": None, "ratio": None, "aim": aim,
+            "note": {"rounds": bench.rounds}}

@@ -35,7 +35,7 @@ def ratio(v):
 def rows(r):
     """Table rows of one result, a row per peer."""
     if r["peer"] is None:
-        aim = "aim: %d" % r["aim"] if r.get("aim") else "-"
+        aim = "aim: %g" % r["aim"] if r.get("aim") else "-"
         return [(r["name"], r["unit"], span(r["ours"]), "", aim, "")]
     out = []
     for p in r.get("peers", [dict(r["peer"], peer_name=r["peer_name"],

@@ -1,0 +1,314 @@
+/*
+ * flood: what attackers cost, and what they do to those who are served.
+ *
+ * One stack in this process; virtual time, real work. Each attack sends so
+ * many packets a second, which take a part of the one core there is; what is
+ * left is the goodput of everybody else. During each attack established
+ * connections must go on, new clients must come in, and the memory in use
+ * must be what it was. Prints a line per attack; exits 1 if one of these
+ * fails (speed is only printed: machines differ).
+ * usage: flood [-n PACKETS]; `make check` runs a short one.
+ */
+#include <stdio.h>
+
+#include "../lib/crowd.h"
+
+#define SERVED		1000u	/* connections that are served */
+#define NEWCOMERS	64u	/* real clients that come during an attack */
+#define HOLDERS		100000u	/* zero-window attackers */
+#define PACKETS		300000u	/* of an attack, without -n */
+#define RATE		300000u	/* a second, of an attack */
+#define ROUNDS		5u
+
+static uint64_t seed = 1;
+static uint32_t packets = PACKETS;
+
+static uint32_t
+rnd(void)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(seed >> 32);
+}
+
+/* A packet of len bytes behind an IPv4 header, to us. */
+static struct pkt *
+packet(struct bed *b, uint32_t src, uint8_t proto, uint32_t len)
+{
+	struct pkt *p = pktpool_get(&b->pool);
+	uint8_t *h;
+
+	if (p == NULL)
+		errx(1, "frames are lost");
+	pkt_reset(p, PKT_HEADROOM);
+	h = pkt_data(p);
+	p->len = 20 + len;
+	p->port = 0;
+	p->flags = PKT_RX_IPCSUM_OK | PKT_RX_L4CSUM_OK | PKT_RX_HASH;
+	p->hash = rnd();
+	memset(h, 0, p->len);
+	h[0] = 0x45;
+	put16(h + 2, p->len);
+	h[8] = 64;
+	h[9] = proto;
+	put32(h + 12, src);
+	memcpy(h + 16, (uint8_t[]){ 192, 0, 2, 1 }, 4);
+	return p;
+}
+
+static struct pkt *
+tcp(struct bed *b, uint32_t src, uint16_t sport, uint8_t flags, uint32_t len)
+{
+	struct pkt *p = packet(b, src, 6, 20 + len);
+	uint8_t *t = pkt_data(p) + 20;
+
+	put16(t, sport);
+	put16(t + 2, 80);
+	put32(t + 4, rnd());
+	put32(t + 8, rnd());
+	t[12] = 0x50;
+	t[13] = flags;
+	put16(t + 14, rnd());
+	return p;
+}
+
+/* Anywhere but where our own peers are. */
+static uint32_t
+stranger(void)
+{
+	return (20u << 24) + (rnd() & 0xffffff);
+}
+
+static struct pkt *
+syn(struct bed *b)
+{
+	return tcp(b, stranger(), (uint16_t)rnd(), 0x02, 0);
+}
+
+static struct pkt *
+ack(struct bed *b)
+{
+	return tcp(b, stranger(), (uint16_t)rnd(), 0x10, 0);
+}
+
+/* Someone who is served, as an attacker knows him: without the numbers. */
+static struct pkt *
+guess(struct bed *b, uint8_t flags, uint32_t len)
+{
+	return tcp(b, (10u << 24) + 1, (uint16_t)(1024 + rnd() % SERVED),
+	    flags, len);
+}
+
+static struct pkt *
+rst(struct bed *b)
+{
+	return guess(b, 0x04, 0);
+}
+
+static struct pkt *
+data(struct bed *b)
+{
+	return guess(b, 0x18, 1);
+}
+
+/* From our own address and port to itself. */
+static struct pkt *
+land(struct bed *b)
+{
+	return tcp(b, (192u << 24) | (2u << 8) | 1, 80, 0x02, 0);
+}
+
+/* RFC 5927: an error about somebody who is served, the number guessed. */
+static struct pkt *
+icmp(struct bed *b)
+{
+	struct pkt *p = packet(b, stranger(), 1, 8 + 28);
+	uint8_t *m = pkt_data(p) + 20, *q = m + 8;
+	uint32_t i, sum = 0;
+
+	m[0] = 3;
+	m[1] = rnd() & 1 ? 4 : 3;
+	put16(m + 6, 576);
+	q[0] = 0x45;
+	put16(q + 2, 1500);
+	q[8] = 64;
+	q[9] = 6;
+	memcpy(q + 12, (uint8_t[]){ 192, 0, 2, 1, 10, 0, 0, 1 }, 8);
+	put16(q + 20, 80);
+	put16(q + 22, 1024 + rnd() % SERVED);
+	put32(q + 24, rnd());
+	for (i = 0; i < 36; i += 2)
+		sum += (uint32_t)(m[i] << 8 | m[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	put16(m + 2, ~sum);
+	return p;
+}
+
+static const struct attack {
+	const char *name;
+	struct pkt *(*make)(struct bed *b);
+} attacks[] = {
+	{ "SYN flood, spoofed", syn },
+	{ "ACK flood, spoofed", ack },
+	{ "RST guesses", rst },
+	{ "1-byte data guesses", data },
+	{ "ICMP forgeries", icmp },
+	{ "LAND", land },
+};
+
+static bool failed;
+
+static void
+must(bool ok, const char *attack, const char *what)
+{
+	if (ok)
+		return;
+	printf("  FAILED: %s: %s\n", attack, what);
+	failed = true;
+}
+
+/* The attack's packets, at its rate; seconds of work for them, the making
+ * of them not counted. */
+static double
+strike(struct bed *b, const struct attack *a, uint32_t n)
+{
+	struct pkt *in[32];
+	double t, sum = 0;
+	uint32_t i, k;
+
+	for (i = 0; i < n; i += k) {
+		for (k = 0; k < 32; k++)
+			in[k] = a->make(b);
+		b->now += 32 * UINT64_C(1000000) / RATE;
+		t = seconds();
+		turn(b, in, k);
+		sum += seconds() - t;
+	}
+	return sum;
+}
+
+/* ns of a request and its answer. */
+static double
+serve(struct bed *b, const char *when)
+{
+	uint32_t r, before;
+	double t, best = 1e9;
+
+	for (r = 0; r < ROUNDS; r++) {
+		before = b->answers;
+		t = seconds();
+		burst(b, 0, 1, SERVED, 0x18, BODY);
+		t = seconds() - t;
+		best = t < best ? t : best;
+		must(b->answers - before == SERVED, when,
+		    "somebody who was served is no more");
+		/* The answers are acknowledged: nothing is owed. */
+		burst(b, 0, 1, SERVED, 0x10, 0);
+	}
+	return best * 1e9 / SERVED;
+}
+
+/* Real clients that come in while it goes on, and are answered. */
+static void
+newcomers(struct bed *b, const struct attack *a, uint32_t first)
+{
+	uint32_t i, before = b->answers;
+
+	for (i = 0; i < NEWCOMERS; i++) {
+		burst(b, first + i, 1, 1, 0x02, 0);
+		(void)strike(b, a, packets / 96);
+		burst(b, first + i, 1, 1, 0x10, 0);
+		burst(b, first + i, 1, 1, 0x18, BODY);
+		burst(b, first + i, 1, 1, 0x10, 0);
+	}
+	must(b->answers - before == NEWCOMERS, a->name,
+	    "a new client did not get in");
+}
+
+static uint32_t
+memory(const struct bed *b)
+{
+	return (uint32_t)(b->counters[CNT_gauge_chunks_free] + b->pool.n);
+}
+
+static void
+attack(struct bed *b, uint32_t i)
+{
+	const struct attack *a = &attacks[i];
+	uint32_t was, resets = b->resets, r;
+	double ns, best = 1e9, share;
+
+	(void)strike(b, a, packets / 8);
+	was = memory(b);
+	for (r = 0; r < ROUNDS; r++) {
+		ns = strike(b, a, packets) * 1e9 / packets;
+		best = ns < best ? ns : best;
+	}
+	must(memory(b) == was, a->name, "memory is not flat");
+	newcomers(b, a, SERVED + i * NEWCOMERS);
+	(void)serve(b, a->name);
+	must(b->resets == resets, a->name, "a peer of ours was reset");
+	share = 1 - best * RATE / 1e9;
+	printf("%-22s %8.0f ns a packet  %6.1f %% of the goodput left at "
+	    "%u a second\n", a->name, best, share * 100, RATE);
+}
+
+/* Attackers that ask and take nothing: each holds an answer. */
+static void
+holders(void)
+{
+	double before, after;
+	struct bed b;
+	uint32_t was, i;
+
+	bed_conf(&b, SERVED + HOLDERS);
+	b.conf.shape.chunks = b.conns + 8192;
+	b.conf.shape.small = 2 * b.conns;
+	bed_start(&b);
+	open_some(&b, 0, SERVED);
+	before = serve(&b, "before the holders");
+	b.wnd = 0;
+	open_some(&b, SERVED, HOLDERS);
+	burst(&b, SERVED, 1, HOLDERS, 0x18, BODY);
+	b.wnd = 65535;
+	was = memory(&b);
+	after = serve(&b, "zero-window holders");
+	/* A minute of their probes. */
+	for (i = 0; i < 60; i++) {
+		b.now += 1000000;
+		while (net_turn(b.net, b.now))
+			collect(&b);
+		collect(&b);
+	}
+	after = serve(&b, "zero-window holders, a minute later");
+	must(memory(&b) == was, "zero-window holders", "memory is not flat");
+	printf("%-22s %8u connections     %6.1f %% of the speed\n",
+	    "zero-window holders", HOLDERS, before / after * 100);
+	bed_fini(&b);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct bed b;
+	double quiet;
+	uint32_t i, n = sizeof(attacks) / sizeof(attacks[0]);
+
+	if (argc == 3 && strcmp(argv[1], "-n") == 0)
+		packets = (uint32_t)strtoul(argv[2], NULL, 10) & ~31u;
+	if (packets < 3200 || (argc != 1 && argc != 3))
+		errx(2, "usage: flood [-n PACKETS]; at least 3200");
+
+	bed_conf(&b, 8192);
+	b.conf.backlog = 1024;
+	bed_start(&b);
+	open_some(&b, 0, SERVED);
+	quiet = serve(&b, "before");
+	printf("%u connections are served, %.0f ns a request\n", SERVED,
+	    quiet);
+	for (i = 0; i < n; i++)
+		attack(&b, i);
+	bed_fini(&b);
+	holders();
+	return failed;
+}
