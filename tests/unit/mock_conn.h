@@ -55,6 +55,9 @@ struct net {
 	uint64_t read_off;
 	uint32_t reads, ends;	/* begun, given up */
 	bool reading, read_named;
+	const struct fcache *read_fc; /* of the last one */
+	const struct fcache *old; /* root of the generation before */
+	uint32_t gen;		/* number of this one; 0: the first */
 	int64_t wall;
 	const struct fcache *root;
 	char log[65536], report[65536];
@@ -499,6 +502,7 @@ mock_read(void *arg, const struct svc_fetch *q)
 	struct net *n = arg;
 	uint32_t len = q->len;
 
+	n->read_fc = q->fc;
 	assert(q->len > 0 && q->off + q->len <= n->disk_size);
 	if (!n->reading || n->read_off != q->off) {
 		n->reading = true;
@@ -538,8 +542,23 @@ mock_read_next(void *arg)
 	return 0;
 }
 
+static const struct fcache *
+mock_old_root(void *arg, const char *path)
+{
+	return ((struct net *)arg)->old;
+}
+
+static uint32_t
+mock_generation(void *arg)
+{
+	struct net *n = arg;
+
+	return n->gen == 0 ? 1 : n->gen;
+}
+
 static const struct svc_io mock_io = {
-	.root = mock_root, .wall = mock_wall, .log = mock_log,
+	.root = mock_root, .old_root = mock_old_root,
+	.generation = mock_generation, .wall = mock_wall, .log = mock_log,
 	.report = mock_report, .done = mock_done, .keep = mock_keep,
 	.file = mock_file, .save_open = mock_save_open, .save = mock_save,
 	.saved = mock_saved, .fetch = mock_read,

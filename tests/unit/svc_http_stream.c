@@ -281,6 +281,73 @@ START_TEST(downloads_give_way_when_chunks_are_short)
 }
 END_TEST
 
+/* A reload in mid-file: the answer takes no byte of another generation, in
+ * this process or the next; what is asked for later does. */
+START_TEST(an_answer_goes_on_with_the_root_it_began_with)
+{
+	struct fcache *next = aligned_alloc(64, (cache->size + 63) & ~63ul);
+	const struct service *sv = &http_service;
+	struct answer *a = malloc(sizeof(*a));
+	struct net *n = start();
+	struct conn *c;
+
+	memcpy(next, cache, cache->size);
+	c = ask_for(n, GET("/huge") "\r\n" GET("/huge") "\r\n", 50000);
+	ck_assert_ptr_eq(n->read_fc, cache);
+	n->old = cache;
+	n->root = next;
+	n->gen = 2;
+	sv->reload(&n->svc, n->now);
+	ck_assert(sv->holds_old(&n->svc, c));
+	mock_ack(n, c);
+	ck_assert_ptr_eq(n->read_fc, cache);
+	if (_i == 1)
+		mock_restart(n);
+	ck_assert(sv->holds_old(&n->svc, c));
+	run(n, c);
+	parse(c, 0, false, a);
+	ck_assert_uint_eq(a->len, HUGE_LEN);
+	ck_assert_mem_eq(a->body, huge_file, HUGE_LEN);
+	parse(c, a->total, false, a);
+	ck_assert_uint_eq(a->len, HUGE_LEN);
+	ck_assert_ptr_eq(n->read_fc, next);
+	ck_assert(!sv->holds_old(&n->svc, c));
+	mock_free(c);
+	mock_stop(n);
+	free(next);
+	free(a);
+}
+END_TEST
+
+/* Other options hold for the next request, on connections that there are. */
+START_TEST(options_change_between_two_requests)
+{
+	struct answer *a = malloc(sizeof(*a));
+	struct http_conf *old, *conf;
+	struct net *n = start();
+	struct conn *c = ask_for(n, GET("/small.txt") "\r\n", 0);
+	char value[64];
+
+	old = conf_of(n);
+	conf = malloc(sizeof(*conf));
+	*conf = *old;
+	snprintf(conf->server, sizeof(conf->server), "other");
+	snprintf(conf->index, sizeof(conf->index), "home.htm");
+	n->svc.conf = conf;
+	n->svc.service->reload(&n->svc, n->now);
+	free(old);
+	parse(c, 0, false, a);
+	mock_input(n, c, GET("/dir/") "\r\n", strlen(GET("/dir/") "\r\n"));
+	parse(c, a->total, false, a);
+	ck_assert(field(a, "Server", value));
+	ck_assert_str_eq(value, "other");
+	ck_assert_uint_eq(a->len, 4);
+	mock_free(c);
+	mock_stop(n);
+	free(a);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -300,6 +367,9 @@ main(void)
 	tcase_add_test(tc, a_half_closed_client_waits_for_the_disk);
 	tcase_add_test(tc, a_slow_disk_is_no_stalled_client);
 	tcase_add_test(tc, downloads_give_way_when_chunks_are_short);
+	tcase_add_loop_test(tc,
+	    an_answer_goes_on_with_the_root_it_began_with, 0, 2);
+	tcase_add_test(tc, options_change_between_two_requests);
 	suite_add_tcase(s, tc);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

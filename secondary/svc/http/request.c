@@ -301,6 +301,7 @@ old_side(struct hx *x)
 {
 	const struct http_state *st = x->st;
 
+	x->side = x->p->side;	/* the request before may have had another */
 	if ((st->step == 0 && st->pos == 0) || st->side == x->p->side)
 		return;
 	x->side = st->side;
