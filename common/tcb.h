@@ -170,6 +170,7 @@ struct tcp_seg {
 #define SEG_SACKED	0x01u
 #define SEG_LOST	0x02u	/* and not sent again since */
 #define SEG_RETX	0x04u	/* was sent again at least once */
+#define SEG_PUSH	0x08u	/* a write ends with it: PSH */
 
 /* ext.phase: where loss recovery stands */
 enum tcp_phase {

@@ -290,7 +290,7 @@ static void
 fill_info(const struct conn_metrics *m, struct tcp_info *t)
 {
 	static const uint8_t ca[] = { TCP_CA_Open, TCP_CA_Recovery,
-	    TCP_CA_Loss };
+	    TCP_CA_Loss, TCP_CA_CWR };
 
 	memset(t, 0, sizeof(*t));
 	t->tcpi_state = m->state < sizeof(linux_state) ?

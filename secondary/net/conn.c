@@ -112,10 +112,12 @@ window_opens(struct net *n, struct conn *c)
 	if (c->state != TCP_ESTABLISHED && c->state != TCP_FIN_WAIT_1 &&
 	    c->state != TCP_FIN_WAIT_2)
 		return;
+	/* as Linux does it: when less than half was open, and the window at
+	 * least doubles; a smaller step rides on the next ACK */
+	if (2 * (uint64_t)cur > (uint64_t)c->rcvbuf_kb << 10)
+		return;
 	wnd = tcp_rcv_wnd(n, c);
-	/* as Linux does it: when the window at least doubles, or two segments
-	 * more fit; a smaller step rides on the next ACK */
-	if (wnd - cur >= 2u * c->mss || (wnd != cur && wnd >= 2 * cur)) {
+	if (wnd != cur && wnd >= 2 * cur) {
 		c->flags |= TF_ACK_NOW;
 		tcp_want_output(n, c);
 	}

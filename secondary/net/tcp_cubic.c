@@ -95,7 +95,9 @@ cubic_avoid(struct net *n, struct conn *c, struct tcp_ext *x, uint32_t acked)
 static uint32_t
 cubic_ssthresh(struct net *n, struct conn *c, struct tcp_ext *x)
 {
-	uint32_t w = min_u32(c->cwnd, max_u32(tcp_flight(c), c->mss));
+	/* §4.6 would have what is in flight; the window itself is allowed
+	 * where, as here, it does not grow without being used */
+	uint32_t w = c->cwnd;
 
 	/* §4.7, fast convergence: leave room for a new flow */
 	x->w_max = w < x->w_max ? (uint32_t)((uint64_t)w * CONVERGE >> 10) : w;

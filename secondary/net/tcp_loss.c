@@ -238,5 +238,5 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
 	if (x->phase != TP_OPEN)
 		tcp_recovery_ack(n, c, x, r, s);
 	else
-		tcp_cc_ack(n, c, r->acked, r->late_us);
+		tcp_cc_ack(n, c, r->acked != 0 ? r->delivered : 0, r->late_us);
 }

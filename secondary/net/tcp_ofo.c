@@ -134,6 +134,23 @@ run_new(struct net *n, struct conn *c, struct pkt *prev, struct pkt *p)
 }
 
 bool
+tcp_ofo_overlap(const struct net *n, uint32_t run, const struct pkt *p,
+    struct range *dup)
+{
+	uint32_t end = p->seq + p->plen;
+	const struct pkt *head;
+
+	if (run == PKT_NONE)
+		return false;
+	head = at(n, run);
+	if (!seq_lt(head->seq, end))
+		return false;
+	dup->start = head->seq;
+	dup->end = seq_lt(run_end(n, head), end) ? run_end(n, head) : end;
+	return true;
+}
+
+void
 tcp_ofo_add(struct net *n, struct conn *c, struct pkt *p, struct range *dup)
 {
 	struct pkt *prev = NULL;
@@ -147,7 +164,8 @@ tcp_ofo_add(struct net *n, struct conn *c, struct pkt *p, struct range *dup)
 	}
 	/* what is there already stays: an overlap cannot change it */
 	if (prev != NULL && seq_lt(p->seq, run_end(n, prev))) {
-		dup->end = p->seq + p->plen;
+		dup->end = p->seq + min_u32(run_end(n, prev) - p->seq,
+		    p->plen);
 		if (seq_leq(frame_end(p), run_end(n, prev))) {
 			net_count(n, CNT_tcp_dup, 1);
 			prev->mark = new_stamp(n, c);
@@ -161,22 +179,22 @@ tcp_ofo_add(struct net *n, struct conn *c, struct pkt *p, struct range *dup)
 		if ((at(n, prev->run_tail)->flags & PKT_RX_FIN) != 0)
 			goto drop;
 	}
+	if (dup->start == dup->end)
+		tcp_ofo_overlap(n, ref, p, dup);
 	if (!cut_right(n, p, ref))
 		goto drop;
-	dup->end = dup->start;
 	if (prev != NULL && p->seq == run_end(n, prev)) {
 		if ((at(n, prev->run_tail)->flags & PKT_RX_FIN) != 0)
 			goto drop;
 		prev->mark = new_stamp(n, c);
 		run_append(n, c, prev, p);
 		run_join(n, c, prev);
-		return true;
+		return;
 	}
 	if (run_new(n, c, prev, p))
-		return true;
+		return;
 drop:
 	frame_put(n, p);
-	return false;
 }
 
 /* Move one frame of a run to the receive queue; true: it carries the FIN. */

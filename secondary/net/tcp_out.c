@@ -41,16 +41,21 @@ payload(const struct conn *c, uint32_t start, uint32_t end)
 
 /* ---- what is sent again ---- */
 
-/* Send [start, end) again, or what of it one frame takes. Returns how much;
- * 0: not now. */
+/* Send again what begins at start and ends with s, or what of it one frame
+ * takes. Returns how much; 0: not now. */
 static uint32_t
-resend(struct net *n, struct conn *c, uint32_t start, uint32_t end,
+resend(struct net *n, struct conn *c, uint32_t start, const struct tcp_seg *s,
     uint32_t most)
 {
-	uint32_t len = min_u32(payload(c, start, end), most), got;
-	bool fin = start + len != end && len == payload(c, start, end);
+	uint32_t whole = payload(c, start, s->end), len, got;
+	uint8_t flags = 0;
 
-	got = tcp_xmit(n, c, start, len, fin ? TH_FIN : 0);
+	len = min_u32(whole, most);
+	if (len == whole && start + len != s->end)
+		flags = TH_FIN;
+	if (len == whole && (s->flags & SEG_PUSH) != 0)
+		flags |= TH_PSH;
+	got = tcp_xmit(n, c, start, len, flags);
 	if (got != 0)
 		net_count(n, CNT_tcp_retrans, 1);
 	return got;
@@ -60,9 +65,12 @@ resend(struct net *n, struct conn *c, uint32_t start, uint32_t end,
 static void
 resend_one(struct net *n, struct conn *c, struct budget *b)
 {
+	struct tcp_seg all = { .end = c->snd_nxt, .flags =
+	    (c->flags & TF_SMALL) != 0 ? SEG_PUSH : 0 };
+
 	if (!take_frame(n, b))
 		return;
-	if (resend(n, c, c->snd_una, c->snd_nxt, c->mss) == 0) {
+	if (resend(n, c, c->snd_una, &all, c->mss) == 0) {
 		b->more = true;
 		return;
 	}
@@ -78,7 +86,7 @@ note_resent(struct net *n, struct conn *c, struct tcp_ext *x,
 	x->undo_sent = 1;
 	if ((it->s->flags & SEG_LOST) != 0)
 		x->lost -= it->s->end - it->start;
-	it->s->flags = SEG_RETX;
+	it->s->flags = SEG_RETX | (it->s->flags & SEG_PUSH);
 	it->s->time = (uint32_t)n->now;
 	x->prr_out += it->s->end - it->start;
 	x->undo_retrans++;
@@ -104,7 +112,7 @@ resend_lost(struct net *n, struct conn *c, struct tcp_ext *x,
 		    (c->flags & TF_PROBE) == 0) || !take_frame(n, b))
 			return;
 		room = min_u32(max_u32(room, c->mss), tcp_xmit_max(n, c));
-		got = resend(n, c, it.start, it.s->end, room - room % c->mss);
+		got = resend(n, c, it.start, it.s, room - room % c->mss);
 		if (got == 0) {
 			b->more = true;
 			return;
@@ -277,11 +285,11 @@ loss_probe(struct net *n, struct conn *c, struct budget *b)
 		    seg_split(n, c, &last, last.s->end - c->mss))
 			seg_next(n, c, &last);
 		if ((last.s->flags & SEG_SACKED) != 0 ||
-		    resend(n, c, last.start, last.s->end, c->mss) == 0)
+		    resend(n, c, last.start, last.s, c->mss) == 0)
 			return;
 		if ((last.s->flags & SEG_LOST) != 0)
 			x->lost -= last.s->end - last.start;
-		last.s->flags = SEG_RETX;
+		last.s->flags = SEG_RETX | (last.s->flags & SEG_PUSH);
 		last.s->time = (uint32_t)n->now;
 		x->retrans++;
 		x->tlp_retx = 1;

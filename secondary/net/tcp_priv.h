@@ -319,10 +319,13 @@ void	tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr);
 /* Window to announce now, bytes; not below what was announced. */
 uint32_t tcp_rcv_wnd(const struct net *n, struct conn *c);
 void	tcp_rq_free(struct net *n, struct conn *c);
-/* Keep a segment out of order. Takes p. False: it was there already, as dup
- * says then. */
-bool	tcp_ofo_add(struct net *n, struct conn *c, struct pkt *p,
+/* Keep a segment out of order. Takes p. dup: what of it was there already (RFC
+ * 2883), empty if nothing was. */
+void	tcp_ofo_add(struct net *n, struct conn *c, struct pkt *p,
 	    struct range *dup);
+/* Whether the run holds something of p, which begins before it: what. */
+bool	tcp_ofo_overlap(const struct net *n, uint32_t run,
+	    const struct pkt *p, struct range *dup);
 /* Move what has become in order to the receive queue; true: up to a FIN. */
 bool	tcp_ofo_pull(struct net *n, struct conn *c);
 void	tcp_ofo_free(struct net *n, struct conn *c);

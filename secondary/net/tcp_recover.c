@@ -135,8 +135,10 @@ leave(struct tcp_ext *x, struct conn *c)
 static void
 after_timeout(struct conn *c, struct tcp_ext *x, const struct tcp_acked *r)
 {
-	c->cwnd = min_u32(c->cwnd + min_u32(max_u32(r->acked, r->delivered),
-	    2u * c->mss), max_u32(x->ssthresh, 2u * c->mss));
+	if (r->acked != 0)
+		c->cwnd = min_u32(c->cwnd + min_u32(max_u32(r->acked,
+		    r->delivered), 2u * c->mss),
+		    max_u32(x->ssthresh, 2u * c->mss));
 	if (x->frto == FR_FIRST && r->acked != 0) {
 		x->frto = FR_OFF;
 		if (tcp_unsent(c) != 0 && c->snd_wnd > tcp_flight(c)) {

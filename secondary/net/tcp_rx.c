@@ -239,10 +239,8 @@ out_of_order(struct net *n, struct conn *c, struct pkt *p)
 	net_count(n, CNT_tcp_ofo, 1);
 	c->quick = TCP_QUICK;
 	/* RFC 5681 §4.2: a duplicate ACK for each, at once */
-	if (tcp_ofo_add(n, c, p, &dup))
-		tcp_send_ack(n, c, NULL);
-	else
-		tcp_send_ack(n, c, dup.start == dup.end ? NULL : &dup);
+	tcp_ofo_add(n, c, p, &dup);
+	tcp_send_ack(n, c, dup.start == dup.end ? NULL : &dup);
 }
 
 /* Room for one frame more. What comes next in order may drive out what came
@@ -292,6 +290,8 @@ tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s, struct pkt *p)
 		out_of_order(n, c, p);
 		return;
 	}
+	if (!part)
+		part = tcp_ofo_overlap(n, c->ofo, p, &dup);
 	in_order(n, c, p);
 	/* RFC 2883 §4.2: the part that came before is reported */
 	if (part && c->state != TCP_CLOSED && (c->flags & TF_SACK) != 0)

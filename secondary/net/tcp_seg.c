@@ -56,6 +56,9 @@ tcp_ext_get(struct net *n, struct conn *c)
 	if (tcp_flight(c) != 0) {
 		x->own[0].end = c->snd_nxt;
 		x->own[0].time = c->snd_time;
+		/* a short one was the end of what was written then */
+		if ((c->flags & TF_SMALL) != 0)
+			x->own[0].flags |= SEG_PUSH;
 		if ((c->flags & TF_RETX) != 0)
 			x->own[0].flags |= SEG_RETX;
 		if ((c->flags & TF_LOST) != 0) {
@@ -100,7 +103,8 @@ tcp_ext_idle(struct net *n, struct conn *c)
 	struct tcp_ext *x = tcp_ext(n, c);
 
 	if (x != NULL && x->nseg == 0 && x->ssthresh == UINT32_MAX &&
-	    x->phase == TP_OPEN && (c->flags & TF_TLP) == 0)
+	    x->phase == TP_OPEN && (c->flags & TF_TLP) == 0 &&
+	    tcp_unsent(c) == 0)
 		tcp_ext_free(n, c);
 }
 
@@ -174,7 +178,7 @@ tcp_seg_add(struct net *n, struct conn *c, uint32_t end)
 	}
 	s->end = end;
 	s->time = (uint32_t)n->now;
-	s->flags = 0;
+	s->flags = end - c->snd_una >= c->sq_len ? SEG_PUSH : 0;
 	x->nseg++;
 }
 
@@ -310,6 +314,7 @@ seg_split(struct net *n, struct conn *c, struct seg_it *it, uint32_t seq)
 	else if (it->left != 0 || !new_block(n, x, it, &second, 1))
 		return false;
 	it->s->end = seq;
+	it->s->flags &= (uint8_t)~SEG_PUSH;
 	x->nseg++;
 	return true;
 }

@@ -156,8 +156,8 @@ tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	f.frags = (n->port[c->t.port].conf.caps & NET_CAP_FRAGS) != 0;
 	got = len != 0 ? fill(n, &f, &at, len) : 0;
 	if (got < len) {
-		/* ranges or room ended; a FIN comes with the rest */
-		flags &= (uint8_t)~TH_FIN;
+		/* ranges or room ended; FIN and PSH come with the rest */
+		flags = 0;
 		if (got == 0) {
 			frame_put(n, f.p);
 			return 0;

@@ -266,6 +266,9 @@ pseudo(int family, const uint8_t *ip, uint32_t len)
 	return family == 4 ? sum16(sum, ip + 12, 8) : sum16(sum, ip + 8, 32);
 }
 
+/* ECN bits of what the peer sends. */
+static uint8_t peer_tos;
+
 /* A segment from the peer, with options if optlen says so. */
 static inline void
 send_seg(struct peer *c, uint32_t flags, const void *data, uint32_t len,
@@ -278,6 +281,7 @@ send_seg(struct peer *c, uint32_t flags, const void *data, uint32_t len,
 	memset(b, 0, hl + tl);
 	if (c->family == 4) {
 		b[0] = 0x45;
+		b[1] = peer_tos;
 		w16(b + 2, hl + tl + len);
 		b[8] = 64;
 		b[9] = 6;
@@ -285,6 +289,7 @@ send_seg(struct peer *c, uint32_t flags, const void *data, uint32_t len,
 		w16(b + 10, ~sum16(0, b, 20) & 0xffff);
 	} else {
 		b[0] = 0x60;
+		b[1] = (uint8_t)(peer_tos << 4);
 		w16(b + 4, tl + len);
 		b[6] = 6;
 		b[7] = 64;

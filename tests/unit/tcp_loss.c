@@ -172,6 +172,7 @@ END_TEST
 START_TEST(sack_makes_fast_retransmit)
 {
 	flight(true, 10, 20 * MS);
+	h.c->cwnd = 10 * MSS;
 	h.now += 20 * MS;
 	sack_segments(1, 2);
 	sack_segments(1, 3);
@@ -432,6 +433,7 @@ START_TEST(probe_that_repaired_counts_as_loss)
 		h_run(&h);
 		expect_segment(5);
 		h.now += 20 * MS;
+		cwnd = h.c->cwnd;
 		h_ack(&h, una + 5 * MSS + 10);
 		h_run(&h);
 		if (k == 0)
