@@ -248,7 +248,10 @@ struct tcp_ext {
 	uint32_t hs_base;	/* of the one that ended slow start */
 	uint8_t hs_css;		/* rounds of conservative slow start that are
 				   left; 0: slow start */
-	uint8_t pad2[3];
+	uint8_t pad2;
+	/* RFC 4821: a segment larger than mss is in flight */
+	uint16_t probe_mss;	/* its payload; 0: none is */
+	uint32_t probe_end;	/* sequence behind it */
 	struct tcp_seg own[TCP_EXT_SEGS];
 };
 

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_mtu.h"
 
 #define DUPTHRESH	3u
 
@@ -233,7 +233,8 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
 	 * window */
 	if (r->ece && x->phase == TP_OPEN && seq_leq(x->recover, c->snd_una))
 		tcp_recovery_enter(n, c, x, TP_CWR);
-	if (r->lost && !tcp_repairing(x))
+	tcp_mtu_ack(n, c, x);
+	if (r->lost && !tcp_mtu_lost(n, c, x) && !tcp_repairing(x))
 		tcp_recovery_enter(n, c, x, TP_RECOVERY);
 	if (x->phase != TP_OPEN)
 		tcp_recovery_ack(n, c, x, r, s);

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_mtu.h"
 
 /* Frames that may still be sent in this call. */
 struct budget {
@@ -229,6 +229,32 @@ send_one(struct net *n, struct conn *c, uint32_t len, struct budget *b)
 	return true;
 }
 
+/* One larger segment, to see whether the path carries it. False: it waits for
+ * the peer's window to let it pass, and all behind it. */
+static bool
+mtu_probe(struct net *n, struct conn *c, struct tcp_ext *x, struct budget *b)
+{
+	uint32_t len = tcp_mtu_next(n, c, x), got;
+	uint16_t mss = c->mss;
+
+	if (len == 0)
+		return true;
+	if (tcp_flight(c) + len > c->snd_wnd || !take_frame(n, b))
+		return tcp_flight(c) == 0;
+	c->mss = (uint16_t)len;		/* in one piece */
+	got = tcp_xmit(n, c, c->snd_nxt, len, 0);
+	c->mss = mss;
+	if (got == 0) {
+		b->more = true;
+		return true;
+	}
+	sent_new(n, c, got, got);
+	c->flags &= ~TF_SMALL;
+	if (got == len)
+		tcp_mtu_sent(n, c, x, len);
+	return true;
+}
+
 static void
 send_new(struct net *n, struct conn *c, struct budget *b)
 {
@@ -352,7 +378,7 @@ payloads(struct net *n, struct conn *c, struct budget *b)
 	} else if (!forward(n, c, x, b)) {
 		if (x->lost != 0)
 			resend_lost(n, c, x, b);
-		if (x->lost == 0)
+		if (x->lost == 0 && mtu_probe(n, c, x, b))
 			send_new(n, c, b);
 	}
 }

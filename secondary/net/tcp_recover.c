@@ -136,8 +136,8 @@ static void
 after_timeout(struct conn *c, struct tcp_ext *x, const struct tcp_acked *r)
 {
 	if (r->acked != 0)
-		c->cwnd = min_u32(c->cwnd + min_u32(max_u32(r->acked,
-		    r->delivered), 2u * c->mss),
+		c->cwnd = min_u32(c->cwnd + max_u32(c->mss, min_u32(
+		    max_u32(r->acked, r->delivered), 2u * c->mss)),
 		    max_u32(x->ssthresh, 2u * c->mss));
 	if (x->frto == FR_FIRST && r->acked != 0) {
 		x->frto = FR_OFF;

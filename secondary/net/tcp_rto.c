@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_mtu.h"
 
 #define BACKOFF_MAX	16u
 
@@ -220,6 +220,7 @@ tcp_rto_fire(struct net *n, struct conn *c)
 		c->flags |= TF_LOST | TF_RETXMT_SYN;
 	} else {
 		x = tcp_ext_get(n, c);
+		tcp_mtu_timeout(n, c, x);
 		if (x != NULL) {
 			lose_all(n, c, x);
 			tcp_recovery_enter(n, c, x, TP_LOSS);

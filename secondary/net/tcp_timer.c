@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_mtu.h"
 
 /* How soon a service that found no chunk is asked again, µs. */
 #define NOCHUNK_US	2000u
@@ -78,7 +78,7 @@ rexmit_due(struct net *n, struct conn *c)
 		/* RFC 8985 §6.3 */
 		if (x != NULL && tcp_rack(n, c, x)) {
 			/* RFC 6937: the first one goes at once */
-			if (!tcp_repairing(x)) {
+			if (!tcp_mtu_lost(n, c, x) && !tcp_repairing(x)) {
 				tcp_recovery_enter(n, c, x, TP_RECOVERY);
 				c->cwnd = tcp_pipe(c, x) + c->mss;
 			}
