@@ -9,6 +9,8 @@
 #define ROUNDS	4u		/* output and send in one turn, at most */
 #define DRAIN_LOOK_US 10000u	/* draining: look around so often */
 #define QUIET_US 250000u	/* draining: peers have nothing more to say */
+#define LATE_US	2000u		/* since the last turn: the least timeout */
+#define CATCH_UP 64u		/* bursts that are read then, at most */
 #define BEAT_US	1000u		/* grain of the heartbeat: it shares a line
 				   with `asleep`, which others read */
 
@@ -95,11 +97,27 @@ beat(struct io *io)
 		io->stop = 1;
 }
 
+/*
+ * Take what has come. A process that did not run for a while finds timers due
+ * whose answers lie in its queues already: those are read first, or it sends
+ * again what arrived long ago. Bounded: a flood must not hold up the rest.
+ */
+static uint32_t
+receive(struct io *io, uint64_t late_us)
+{
+	uint32_t got = lanes_receive(io), i;
+
+	if (__builtin_expect(late_us > LATE_US, 0) && got > 0)
+		for (i = 0; i < CATCH_UP && lanes_receive(io) > 0; i++)
+			continue;
+	return got;
+}
+
 /* One turn. Returns whether there was, or still is, something to do. */
 static bool
 turn(struct io *io)
 {
-	uint64_t t = clock_now(&io->clock);
+	uint64_t t = clock_now(&io->clock), late = t - io->now;
 	uint32_t got;
 	bool more;
 
@@ -109,7 +127,7 @@ turn(struct io *io)
 	beat(io);
 	if (__builtin_expect(clock_due(&io->clock), 0))
 		seldom(io);
-	got = lanes_receive(io);
+	got = receive(io, late);
 	more = net_advance(io->net, t, TIMERS) > 0;
 	more |= net_events(io->net, t, EVENTS) > 0;
 	if (io->reads != NULL)

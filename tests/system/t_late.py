@@ -1,0 +1,39 @@
+"""A process that did not run for a while: what was sent to it is read before
+it judges what is late."""
+import json
+import os
+import signal
+import time
+
+from lib import Instance, TMP, claim, equal, test, wait_for
+from t_files import www
+from t_lanes import WIRE
+
+
+def slot_counters(i, slot):
+    r = json.loads(i.cli("stats", str(slot), "--json").stdout)
+    return r["counters"]
+
+
+@test
+def a_late_worker_sends_nothing_again():
+    """RFC 6298 (5.3): the ACKs lie in the queue when the timers are due."""
+    www((64,))
+    i = Instance(name="late", text=WIRE % {
+        "name": "late", "root": TMP, "path": "/f64.bin", "port": 80,
+        "more": "flows = 512; concurrency = 512; keep_alive = 1000000;"
+                "duration_s = 30; timeout_ms = 60000;"})
+    i.up()
+    wait_for("traffic", lambda: slot_counters(i, 0)["tcp_in"] > 10000, 20)
+    pid = i.pids()[0]
+    for _ in range(6):
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.3)
+    c = slot_counters(i, 0)
+    print("timeouts %d, sent again %d" % (c["tcp_rto"], c["tcp_retrans"]))
+    equal((c["tcp_rto"], c["tcp_retrans"]), (0, 0),
+          "timeouts of the one who was late, and what it sent again")
+    claim(i.pids()[0] == pid, "nobody took it for dead")
+    i.down()
