@@ -254,9 +254,9 @@ void	net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 void	net_learn(struct net *n, struct pkt *p, uint64_t now_us);
 
 /*
- * Run up to max due timers. Returns how many may still be due (0: none). Who did
- * not run for a while reads all that has come before this: the answer that a
- * timer waits for may be there.
+ * Run up to max due timers. Returns how many may still be due (0: none). Who
+ * did not run for a while reads all that has come before this: the answer that
+ * a timer waits for may be there.
  */
 uint32_t net_advance(struct net *n, uint64_t now_us, uint32_t max);
 
