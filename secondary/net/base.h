@@ -159,6 +159,19 @@ uint16_t pmtu_claim(const struct tuple *t, uint32_t mtu, uint32_t size);
 /* Take it down; the caller has validated it (RFC 5927). */
 void	pmtu_note(struct net *n, uint8_t port, const uint8_t addr[16],
 	    uint16_t mtu);
+/* Probing of paths, RFC 4821: whether a larger packet may be tried now; *ceil:
+ * a size that does not fit, 0: none is known. */
+bool	pmtu_search(const struct net *n, uint8_t port, const uint8_t addr[16],
+	    uint32_t *ceil);
+/* A packet of this size came through; was lost, where such of low bytes do
+ * not. */
+void	pmtu_fits(struct net *n, uint8_t port, const uint8_t addr[16],
+	    uint16_t size);
+void	pmtu_fails(struct net *n, uint8_t port, const uint8_t addr[16],
+	    uint16_t size, uint16_t low);
+/* No probe of the path for this time. */
+void	pmtu_pause(struct net *n, uint8_t port, const uint8_t addr[16],
+	    uint32_t us);
 /* Whether the flow is a connection that has this sequence number in flight. */
 bool	pmtu_in_flight(const struct net *n, const struct tuple *t,
 	    uint32_t seq);

@@ -396,20 +396,6 @@ void	ip_output(struct net *n, struct pkt *p, const struct tuple *t,
 /* Path MTU towards the flow's remote end, bytes of an IP packet. */
 uint16_t ip_mtu(const struct net *n, const struct tuple *t);
 
-/* Probing of paths, RFC 4821: whether a larger packet may be tried now; *ceil:
- * a size that does not fit, 0: none is known. */
-bool	pmtu_search(const struct net *n, uint8_t port, const uint8_t addr[16],
-	    uint32_t *ceil);
-/* A packet of this size came through; was lost, where such of low bytes do
- * not. */
-void	pmtu_fits(struct net *n, uint8_t port, const uint8_t addr[16],
-	    uint16_t size);
-void	pmtu_fails(struct net *n, uint8_t port, const uint8_t addr[16],
-	    uint16_t size, uint16_t low);
-/* No probe of the path for this time. */
-void	pmtu_pause(struct net *n, uint8_t port, const uint8_t addr[16],
-	    uint32_t us);
-
 /* The flow's peer answered: its neighbour entry is confirmed. */
 void	neigh_confirm(struct net *n, const struct tuple *t);
 

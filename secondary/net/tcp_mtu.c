@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
+#include "base.h"
 #include "tcp_mtu.h"
-#include "wire.h"
 
 #define TIMEOUTS	3u	/* in a row, then the size is doubted */
 #define BASE4		1024u	/* §7.2: what every path should carry */
