@@ -90,8 +90,9 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 
 .SECONDARY:
 
-.PHONY: all help deps run check unit asan tidy sim mutants loss-table flood fuzz \
-	bench system install uninstall clean progs new-service
+.PHONY: all help deps deps-bench deps-browser run check unit asan tidy sim \
+	mutants loss-table flood fuzz bench system install uninstall clean \
+	progs new-service
 
 all: progs
 
@@ -99,6 +100,7 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make deps       install what is missing from Debian (apt, root)
+## make deps-browser  install Chromium for `make system` (apt, root)
 ## make all        build everything into build/
 ## make run        build, start the lab instance, say what to try
 ## make check      all tests: unit, simulator, system, tidy

@@ -21,6 +21,16 @@ deps:
 	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null
 
+# what `make bench` needs besides: a peer, and plots (drawn if it is there)
+DEPS_BENCH = libwebsockets-dev gnuplot-nox
+
+deps-bench: deps-bench
+	@$(MAKE) --no-print-directory DEPS="$(DEPS_BENCH)" deps
+
+# a browser for `make system`, which does without if there is none
+deps-browser: deps
+	@$(MAKE) --no-print-directory DEPS=chromium deps
+
 # build with all cores when make was called without -j
 JOBS	:= $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -107,6 +117,10 @@ $(BUILD)/bench/scale $(BUILD)/bench/flood: $(BUILD)/bench/%: \
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz
+$(BUILD)/bench/lws_server: $(BUILD)/obj/tests/bench/lws_server.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lwebsockets
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -116,7 +130,7 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 flood: $(BUILD)/bench/flood
 	$(BUILD)/bench/flood
 
-bench: deps
+bench: deps-bench
 	@$(MAKE) --no-print-directory $(JOBS) progs $(BENCH_BIN)
 	@BUILD=$(BUILD) tools/bench/run ONLY="$(ONLY)" RECORD="$(RECORD)"
 

@@ -236,6 +236,7 @@ const struct svc_io svc_io = {
 	.log = say,
 	.report = report,
 	.done = done,
+	.ns = svc_ns,
 	.keep = svc_keep,
 	.file = svc_file,
 	.save_open = svc_save_open,

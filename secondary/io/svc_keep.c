@@ -16,6 +16,16 @@
 
 #define FILE_MAX_BYTES	((off_t)4 << 30)
 
+uint64_t
+svc_ns(void *arg)
+{
+	const struct io *io = arg;
+
+	/* mult: µs per tick, as a fraction of 2^32 */
+	return (uint64_t)((unsigned __int128)rte_rdtsc() * 1000 *
+	    io->clock.mult >> 32);
+}
+
 void *
 svc_keep(void *arg, const char *name, size_t len, bool *old)
 {

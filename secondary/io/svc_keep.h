@@ -10,6 +10,7 @@
 /* File of the instance's directory: svc_io.keep's name, slot. */
 #define SVC_KEEP	"keep-%s-%u"
 
+uint64_t svc_ns(void *arg);
 void	*svc_keep(void *arg, const char *name, size_t len, bool *old);
 const void *svc_file(void *arg, const char *path, size_t *len);
 int	svc_save_open(void *arg, const char *dir);

@@ -83,6 +83,9 @@ struct svc_io {
 
 	/* ---- those below may be NULL, where there is no such thing ---- */
 
+	/* Nanoseconds of a clock that is read now, not once per turn: to
+	 * measure with, not to decide with. */
+	uint64_t (*ns)(void *arg);
 	/*
 	 * Only in start(): memory of the slot's, by name, that survives the
 	 * process and that others can read. *old: a process that died in

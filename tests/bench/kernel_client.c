@@ -96,6 +96,16 @@ open_socket(bool nonblock)
 	return fd;
 }
 
+/* Seconds of a cpu that this process used. */
+static double
+cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 /* One request on a blocking socket: how long is an answer, head included? */
 static void
 learn(void)
@@ -347,9 +357,10 @@ main(int argc, char **argv)
 	secs = run(seconds);
 	printf("{\"requests\": %lu, \"seconds\": %.3f, \"bytes\": %lu, "
 	    "\"connects\": %lu, \"errors\": %lu, \"p50_us\": %.1f, "
-	    "\"p99_us\": %.1f, \"max_us\": %.1f}\n", cl.done, secs, cl.bytes,
-	    cl.connects, cl.errors, (double)hist_quantile(&cl.lat, 0.5) / 1e3,
+	    "\"p99_us\": %.1f, \"max_us\": %.1f, \"cpu_s\": %.3f}\n", cl.done,
+	    secs, cl.bytes, cl.connects, cl.errors,
+	    (double)hist_quantile(&cl.lat, 0.5) / 1e3,
 	    (double)hist_quantile(&cl.lat, 0.99) / 1e3,
-	    (double)cl.lat.max / 1e3);
+	    (double)cl.lat.max / 1e3, cpu_seconds());
 	return cl.errors > 0;
 }

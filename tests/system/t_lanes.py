@@ -125,3 +125,25 @@ def wget_names_its_errors():
     r, _ = over_wire("wiresize", "/f64.bin", "flows = 10; concurrency = 2; "
                      "expect_bytes = 65;")
     equal(r["mismatched"], 10, "a wrong size")
+
+
+@test
+def pingpong_over_wire_comes_back_right():
+    for server, url in (("echo", "tcp://10.79.0.2:80/"),
+                        ("ws", "ws://10.79.0.2/x")):
+        i = Instance(name="pp" + server, text=(WIRE % {
+            "name": "pp" + server, "root": TMP, "path": "", "more": "",
+            "port": 80}).replace("http = { root = \"%s/www\"; };" % TMP, "")
+            .replace('service = "http"', 'service = "%s"' % server)
+            .replace('service = "wget"', 'service = "pingpong"')
+            .replace('wget = { url = "http://10.79.0.2:80";  };',
+                     'pingpong = { url = "%s"; concurrency = 20; '
+                     'duration_s = 1; };' % url))
+        with i:
+            report = "/run/starfish/pp%s/out/report-1" % server
+            wait_for("the report", lambda: os.path.exists(report), 30)
+            with open(report) as f:
+                r = json.load(f)
+            equal(sum(r["errors"].values()), 0, "%s: errors" % server)
+            claim(r["messages"] > 1000 and r["p50_ns"] > 100,
+                  "%s: %s" % (server, r))

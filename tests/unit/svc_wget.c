@@ -145,7 +145,7 @@ START_TEST(urls_name_an_address)
 	struct net *n;
 	int err;
 
-	err = wget_url(urls[_i].url, given, &a, &path, &why);
+	err = wget_url(urls[_i].url, "http://", given, &a, &path, &why);
 	ck_assert_msg((err == 0) == (urls[_i].port != 0), "%s", urls[_i].url);
 	if (err == 0) {
 		ck_assert_uint_eq(a.port, urls[_i].port);

@@ -30,6 +30,22 @@ HTTP = {
     "http_pipeline16_64": Http("/64.bin", 64, depth=16),
     "http_close_64": Http("/64.bin", 64, one=True, unit="connections/s"),
 }
+
+
+@dataclass
+class Echo:
+    """Messages there and back: figures are messages/s, or the time of one."""
+    conns: int
+    bytes: int
+    ws: bool = False
+    unit: str = "messages/s"
+
+
+ECHO = {
+    "echo_rtt_1": Echo(1, 64, unit="us"),
+    "echo_64": Echo(64, 64),
+    "ws_echo_64": Echo(64, 64, ws=True),
+}
 # replay's arguments, and what we aim at
 INSTR = {
     "instr_per_request": ([], 1500),
@@ -45,13 +61,18 @@ SCALE = {
     "scale_open": ("open_ratio", "x the first half's time", 1.1),
     "scale_close": ("close_ratio", "x the last half's time", 1.1),
 }
-NAMES = list(HTTP) + ["conn_bytes_idle"] + list(INSTR) + list(SCALE)
+NAMES = list(HTTP) + list(ECHO) + ["wget_ceiling", "conn_bytes_idle"] + \
+    list(INSTR) + list(SCALE)
 
 
 def run(bench, name):
     """Measure name; the entry for results.json."""
     if name in HTTP:
         return http(bench, name, HTTP[name])
+    if name in ECHO:
+        return echo(bench, name, ECHO[name])
+    if name == "wget_ceiling":
+        return ceiling(bench, name)
     if name in INSTR:
         return instructions(bench, name, *INSTR[name])
     if name in SCALE:
@@ -82,6 +103,12 @@ def http(bench, name, case):
     }
     if case.bound:
         contenders["memcpy alone"] = lambda: peers.memcpy(bench, case)
+    return entry(bench, name, case.unit, contenders,
+                 lambda x: figure(case, x))
+
+
+def entry(bench, name, unit, contenders, of):
+    """Let contenders run in turn; of(sample) is the figure."""
     samples, note = bench.turns(contenders)
     for x in samples["ours"]:       # what was lost on the wire, the most
         for k, v in x["drops"].items():
@@ -89,18 +116,45 @@ def http(bench, name, case):
             lost[k] = max(lost.get(k, 0), v)
     sums = {}
     for who, ss in samples.items():
-        s = rounds.spread([figure(case, x) for x in ss])
+        s = rounds.spread([of(x) for x in ss])
         s["p50_us"], s["p99_us"] = latency(ss, "p50_us"), latency(ss, "p99_us")
         sums[who] = s
     mine = sums.pop("ours")
-    best = max((w for w in sums if w != "memcpy alone"),
-               key=lambda w: sums[w]["median"])
-    return {"name": name, "unit": case.unit, "ours": mine,
+    choose = min if unit == "us" else max
+    best = choose((w for w in sums if w != "memcpy alone"),
+                  key=lambda w: sums[w]["median"])
+    return {"name": name, "unit": unit, "ours": mine,
             "peer": sums[best], "peer_name": best,
             "ratio": mine["median"] / sums[best]["median"],
             "peers": [dict(s, peer_name=w, ratio=mine["median"] / s["median"])
                       for w, s in sums.items()],
             "note": note}
+
+
+def echo(bench, name, case):
+    """Our echo or ws service, and those of the kernel's sockets."""
+    contenders = {"ours": lambda: ours.echo(bench, case)}
+    if case.ws:
+        contenders["kernel C"] = lambda: peers.echo(bench, case)
+        contenders["libwebsockets"] = lambda: peers.libwebsockets(bench, case)
+    else:
+        contenders["kernel C"] = lambda: peers.echo(bench, case)
+        contenders["kernel C, busy polling"] = \
+            lambda: peers.echo(bench, case, busy=True)
+    return entry(bench, name, case.unit, contenders,
+                 lambda x: x["p50_us" if case.unit == "us" else "rate"])
+
+
+def ceiling(bench, name):
+    """
+    Requests per second that a load client does: per second of its core that
+    it was busy, whatever the server takes.
+    """
+    case = HTTP["http_keepalive_64"]
+    return entry(bench, name, "requests/s", {
+        "ours": lambda: ours.wire(bench, case),
+        "kernel C": lambda: peers.kernel(bench, case),
+    }, lambda x: x["ceiling"])
 
 
 def replay(bench, *args):

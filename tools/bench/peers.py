@@ -6,11 +6,12 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.request
 
-NGINX_PORT, KERNEL_PORT = 8611, 8612
+NGINX_PORT, KERNEL_PORT, ECHO_PORT = 8611, 8612, 8613
 
 NGINX_CONF = """daemon off;
 worker_processes 1;
@@ -143,7 +144,41 @@ def kernel(bench, case, busy=False):
         raise RuntimeError("kernel_client: " + p.stdout + p.stderr)
     r = json.loads(p.stdout)
     return {"rate": r["requests"] / r["seconds"], "p50_us": r["p50_us"],
+            "p99_us": r["p99_us"], "ceiling": r["requests"] / r["cpu_s"]}
+
+
+def listens(port):
+    def ready():
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=2):
+                return True
+        except OSError:
+            return False
+    return ready
+
+
+def echo(bench, case, busy=False, server=None):
+    """One sample of the plain C echo client, with the plain C server or
+    another one."""
+    opts = (["-w"] if case.ws else []) + (["-b"] if busy else [])
+    cmd = [bench.program("bench/kernel_echo"), "-p", str(ECHO_PORT)]
+    client = cmd + opts + ["-C", "0", "-c", str(case.conns), "-n",
+                           str(case.bytes), "-d",
+                           str(max(1, round(bench.seconds)))]
+    with child(server or cmd + opts + ["-C", "1"], listens(ECHO_PORT)):
+        p = subprocess.run(client, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, text=True)
+    if p.returncode != 0:
+        raise RuntimeError("kernel_echo: " + p.stdout + p.stderr)
+    r = json.loads(p.stdout)
+    return {"rate": r["messages"] / r["seconds"], "p50_us": r["p50_us"],
             "p99_us": r["p99_us"]}
+
+
+def libwebsockets(bench, case):
+    """The same client, and a server on libwebsockets."""
+    return echo(bench, case, server=[
+        bench.program("bench/lws_server"), "-p", str(ECHO_PORT), "-C", "1"])
 
 
 def memcpy(bench, case):

@@ -104,4 +104,23 @@ def record(results, bench):
         for r in results:
             for row in rows(r):
                 f.write("| %s |\n" % " | ".join(row))
+    pictures(path)
     print("\nappended to docs/performance.md")
+
+
+def pictures(path):
+    """Show the plots of docs/img, those there are, before the figures."""
+    docs = os.path.dirname(path)
+    names = [n for n in ("rates", "bandwidth", "latency", "instructions",
+                         "memory")
+             if os.path.exists("%s/img/%s.svg" % (docs, n))]
+    with open(path) as f:
+        text = f.read()
+    before, _, rest = text.partition("## Figures\n")
+    before = before.partition("## Pictures\n")[0]
+    if names:
+        before += ("## Pictures\n\nOf the run recorded last; thin lines are "
+                   "the least and the most.\n\n" +
+                   "".join("![%s](img/%s.svg)\n\n" % (n, n) for n in names))
+    with open(path, "w") as f:
+        f.write(before + "## Figures\n" + rest)

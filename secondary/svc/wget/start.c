@@ -90,7 +90,8 @@ check(struct svc *s, const char **path)
 	const struct wget_conf *conf = p->conf;
 	const char *why;
 
-	if (wget_url(conf->url, conf->address, &p->server, path, &why) < 0)
+	if (wget_url(conf->url, "http://", conf->address, &p->server, path,
+	    &why) < 0)
 		return refuse(s, conf->url, why);
 	if (conf->header[0] != '\0' && !header_ok(conf->header))
 		return refuse(s, conf->header, "is no header line");

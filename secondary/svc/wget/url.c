@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #include "../../proto/http_lex.h"
-#include "wget_priv.h"
+#include "url.h"
 
 /* Digits at *s as a number up to most, moved behind them; -1: none, more. */
 static int32_t
@@ -143,27 +143,26 @@ host(const char **s, const char *given, struct net_addr *server,
 }
 
 int
-wget_url(const char *url, const char *given, struct net_addr *server,
-    const char **path, const char **why)
+wget_url(const char *url, const char *scheme, const char *given,
+    struct net_addr *server, const char **path, const char **why)
 {
-	const char *s = url, *from;
+	const char *s = url + strlen(scheme), *from = s;
 	int32_t v;
 
 	memset(server, 0, sizeof(*server));
 	*why = "must start with http://";
-	if (strncmp(s, "http://", 7) != 0)
+	if (strncmp(url, scheme, strlen(scheme)) != 0)
 		return -EINVAL;
-	s = from = url + 7;
 	if (host(&s, given, server, why) < 0)
 		return -EINVAL;
 	*why = "the host has characters that no host has";
+	if (s == from)
+		return -EINVAL;
 	for (; from < s; from++) {
 		if (!http_is_lex(*from, LEX_HOST) && strchr("[]:", *from) ==
 		    NULL)
 			return -EINVAL;
 	}
-	if (s == url + 7)
-		return -EINVAL;
 	server->port = 80;
 	if (*s == ':') {
 		s++;

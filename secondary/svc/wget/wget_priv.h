@@ -22,6 +22,7 @@
 #include "../../proto/http_resp.h"
 #include "../../proto/idset.h"
 #include "../../proto/load.h"
+#include "url.h"
 
 #define WGET_PIPELINE	32u	/* most requests under way, a power of two */
 #define WGET_HEAD	16384u	/* largest head of a response */
@@ -163,17 +164,6 @@ struct wgx {
 	bool gone;		/* closed: touch nothing any more */
 	bool stalled;		/* no room to save: come again */
 };
-
-/* ---- url.c ---- */
-
-/*
- * Parse http://HOST[:port][/path]. HOST: an IPv4 address, an IPv6 address in
- * brackets, or a name if address (not "") says which one it is. 0 and server
- * and the path (from its '/', or "/") are set; -EINVAL and *why says what is
- * wrong.
- */
-int	wget_url(const char *url, const char *address,
-	    struct net_addr *server, const char **path, const char **why);
 
 /* ---- flow.c ---- */
 
