@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../common/bell.h"
 #include "../../common/log.h"
 #include "svc_keep.h"
 
@@ -58,6 +59,52 @@ fail:
 	if (fd >= 0)
 		close(fd);
 	return NULL;
+}
+
+void *
+svc_share(void *arg, const char *name, uint32_t slot, size_t len)
+{
+	struct io *io = arg;
+	int prot = PROT_READ | (slot == io->me ? PROT_WRITE : 0), fd;
+	char dir[BOARD_PATH], path[BOARD_PATH + 64];
+	struct stat st;
+	void *mem;
+
+	if (board_dir(dir, sizeof(dir), io->board->head.name) < 0)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/" SVC_SHARE, dir, name, io->group,
+	    slot);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	/* never made shorter: others may have mapped it */
+	if (fd < 0 || fstat(fd, &st) < 0 || ((size_t)st.st_size < len &&
+	    ftruncate(fd, (off_t)len) < 0))
+		goto fail;
+	mem = mmap(NULL, len, prot, MAP_SHARED, fd, 0);
+	if (mem == MAP_FAILED)
+		goto fail;
+	close(fd);
+	return mem;
+
+fail:
+	log_warn("%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+void
+svc_wake(void *arg)
+{
+	struct io *io = arg;
+	struct ring_out *o;
+	uint32_t i;
+
+	for (i = 0; i < BOARD_SLOTS; i++) {
+		o = &io->cross[i];
+		if (o->r != NULL && io->board->slot[i].fixed.group ==
+		    io->group)
+			bell_call(o->bell, o->asleep);
+	}
 }
 
 const void *

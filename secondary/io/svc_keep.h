@@ -7,11 +7,15 @@
 
 #include "io.h"
 
-/* File of the instance's directory: svc_io.keep's name, slot. */
+/* Files of the instance's directory: svc_io.keep's name, slot. */
 #define SVC_KEEP	"keep-%s-%u"
+/* svc_io.share's name, group, slot. */
+#define SVC_SHARE	"share-%s-%u-%u"
 
 uint64_t svc_ns(void *arg);
 void	*svc_keep(void *arg, const char *name, size_t len, bool *old);
+void	*svc_share(void *arg, const char *name, uint32_t slot, size_t len);
+void	svc_wake(void *arg);
 const void *svc_file(void *arg, const char *path, size_t *len);
 int	svc_save_open(void *arg, const char *dir);
 bool	svc_save_piece(void *arg, const struct svc_save *piece);

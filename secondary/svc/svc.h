@@ -92,6 +92,16 @@ struct svc_io {
 	 * this slot left it; else it is zeroed. NULL: there is none.
 	 */
 	void	*(*keep)(void *arg, const char *name, size_t len, bool *old);
+	/*
+	 * Only in start(): memory that slot number `slot` shares with the other
+	 * slots of its group, by name; zeroed when the instance is new. Our
+	 * own is for us to write, the others' to read. NULL: there is none.
+	 */
+	void	*(*share)(void *arg, const char *name, uint32_t slot,
+		    size_t len);
+	/* Other slots of the group look soon: something was written for them.
+	 * There where share() is. */
+	void	(*wake)(void *arg);
 	/* Only in start(), it may take long: a file's bytes, in memory of the
 	 * process. NULL: it cannot be read, a line in the log says why. */
 	const void *(*file)(void *arg, const char *path, size_t *len);

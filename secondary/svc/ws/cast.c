@@ -1,8 +1,8 @@
 /*
- * cast: messages to all clients of the slot. A message is posted into a ring
- * in private memory; each connection has its place in that stream and is
- * served as an item of work of its own, a few in each turn. A client that
- * falls behind by the whole ring loses messages.
+ * cast: messages to all clients, those of this slot here. A message is posted
+ * into a ring in private memory; each connection has its place in that stream
+ * and is served as an item of work of its own, a few in each turn. A client
+ * that falls behind by the whole ring loses messages.
  */
 #include "ws_priv.h"
 
@@ -82,11 +82,12 @@ ws_deliver(struct wx *x)
 	while (st->next != w->head && go == WS_ON) {
 		if (st->next - w->tail > w->head - w->tail) {
 			/* Its place was written over, or was in the ring of
-			 * a process that is dead. */
+			 * another process, before or elsewhere. */
 			if (st->flags & WST_OUT)
 				return ws_fail(x, WS_INTERNAL);
 			ws_count(x, WS_DROPPED, 1);
-			st->next = w->tail;
+			st->next = w->scan || st->next - w->first <=
+			    w->head - w->first ? w->tail : w->head;
 			continue;
 		}
 		go = deliver_one(x);
@@ -131,6 +132,7 @@ visit(struct ws *w, uint32_t id, uint64_t now)
 static void
 scan(struct ws *w)
 {
+	struct ws_state *st;
 	uint32_t i, id;
 	struct conn *c;
 
@@ -139,8 +141,13 @@ scan(struct ws *w)
 		c = conn_enter(w->s->net, id);
 		if (c == NULL)
 			continue;
-		if (w->find(c) != NULL)
+		st = w->find(c);
+		if (st != NULL)
 			ws_join(w, id);
+		/* all that is posted since this process began is for it */
+		if (st != NULL && st->next - w->first > w->head - w->first &&
+		    !(st->flags & WST_OUT))
+			st->next = w->tail;
 		conn_leave(w->s->net, c);
 	}
 	if (w->at == WS_IDS) {
@@ -171,6 +178,7 @@ uint64_t
 ws_tick(struct ws *w, uint64_t now_us)
 {
 	uint32_t i, id;
+	bool more;
 
 	if (w->conf->mode != WS_MODE_BROADCAST)
 		return UINT64_MAX;
@@ -178,9 +186,10 @@ ws_tick(struct ws *w, uint64_t now_us)
 		scan(w);
 		return now_us;
 	}
+	more = ws_share_import(w);
 	if (!w->walking) {
 		if (w->pass == w->head)
-			return UINT64_MAX;
+			return more ? now_us : UINT64_MAX;
 		w->pass = w->head;
 		w->walking = true;
 		w->at = 0;
@@ -195,5 +204,5 @@ ws_tick(struct ws *w, uint64_t now_us)
 		w->at = id + 1;
 		visit(w, id, now_us);
 	}
-	return w->walking || w->pass != w->head ? now_us : UINT64_MAX;
+	return more || w->walking || w->pass != w->head ? now_us : UINT64_MAX;
 }

@@ -294,8 +294,10 @@ job_step(struct wx *x, struct ws_job *j)
 static enum ws_go
 job_finish(struct wx *x, struct ws_job *j)
 {
-	if (x->w->conf->mode == WS_MODE_BROADCAST)
+	if (x->w->conf->mode == WS_MODE_BROADCAST) {
 		ws_post(x->w, x->st->op, (uint32_t)j->size);
+		ws_share_post(x->w, x->st->op, (uint32_t)j->size);
+	}
 	x->done += j->off;
 	ws_job_free(x);
 	ws_message_end(x);

@@ -43,8 +43,10 @@ ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 	/* Later than any that a predecessor gave: fewer than one in 1 µs, and
 	 * less than 4,096 bytes. */
 	w->serial = now_us;
-	w->head = w->tail = w->pass = now_us << 12;
+	w->head = w->tail = w->pass = w->first = now_us << 12;
 	w->scan = conf->mode == WS_MODE_BROADCAST;
+	if (w->scan)
+		ws_share_open(w);
 	return 0;
 }
 

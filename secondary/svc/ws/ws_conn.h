@@ -45,7 +45,7 @@ extern const char *const ws_modes[];
 	    .offset = (at) + offsetof(struct ws_conf, mode),		\
 	    .def = WS_MODE_ECHO, .words = ws_modes,			\
 	    .help = "Messages are sent back, or to all clients of the "	\
-	    "slot, or thrown away while the server sends at a rate." },	\
+	    "group, or thrown away while the server sends at a rate." },	\
 	{ .name = pre "max_message", .type = OPT_INT,			\
 	    .offset = (at) + offsetof(struct ws_conf, max_message),	\
 	    .def = 64 << 20, .min = 125, .max = INT64_MAX,		\

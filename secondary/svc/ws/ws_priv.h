@@ -1,7 +1,8 @@
 /*
  * ws_priv: inside of the WebSocket handler. Files: frames.c frames in and
  * the plain echo, send.c what goes out, job.c compressed messages, cast.c
- * broadcast, push.c push and time, ws.c the service of its own.
+ * broadcast, share.c broadcast between slots, push.c push and time, ws.c the
+ * service of its own.
  */
 #ifndef SVC_WS_PRIV_H
 #define SVC_WS_PRIV_H
@@ -68,6 +69,8 @@ struct ws_posted {
 	uint8_t pad[3];
 };
 
+struct ws_share;		/* see share.c */
+
 struct ws {
 	struct svc *s;
 	const struct ws_conf *conf;
@@ -76,6 +79,10 @@ struct ws {
 	uint64_t serial;	/* of the last job */
 	/* broadcast: ring[x % WS_RING] for x in [tail, head) */
 	uint64_t head, tail;
+	uint64_t first;		/* where it began: positions below are of
+				   another process */
+	struct ws_share *share[BOARD_SLOTS]; /* what slots post to others */
+	uint64_t from[BOARD_SLOTS]; /* what is next to be read of it */
 	uint64_t pass;		/* head when this pass over ids began */
 	uint32_t at;		/* id this pass comes to next */
 	bool walking;		/* a pass is under way */
@@ -178,7 +185,7 @@ void	ws_job_free(struct wx *x);
 
 /* ---- cast.c ---- */
 
-/* Post a message of n bytes at w->text to all. */
+/* Post a message of n bytes at w->text to the clients of this slot. */
 void	ws_post(struct ws *w, uint8_t op, uint32_t n);
 
 /* Queue messages for this connection, as far as there is room. */
@@ -186,6 +193,18 @@ enum ws_go ws_deliver(struct wx *x);
 
 void	ws_join(struct ws *w, uint32_t id);
 void	ws_leave(struct ws *w, uint32_t id);
+
+/* ---- share.c ---- */
+
+/* Find the rings of all slots of the group. */
+void	ws_share_open(struct ws *w);
+
+/* Post the message at w->text to the other slots. */
+void	ws_share_post(struct ws *w, uint8_t op, uint32_t n);
+
+/* Post what others have for us to our clients; uses w->text. Whether more is
+ * there. */
+bool	ws_share_import(struct ws *w);
 
 /* ---- push.c ---- */
 
