@@ -76,6 +76,8 @@ quick(struct net *n, struct conn *c, struct pkt *p, const struct quick_in *q)
 			c->ts_recent = q->tsval;
 		if (q->len != 0)
 			tcp_rcv_tune(n, c, q->tsecr);
+	} else if (q->len != 0) {
+		tcp_rcv_tune_blind(n, c);
 	}
 	tcp_heard(n, c);
 	tcp_ack_inline(n, c, q->ack, q->seq, get_be16(pkt_data(p) + 14));

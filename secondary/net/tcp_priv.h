@@ -316,6 +316,7 @@ void	tcp_ack_policy(struct net *n, struct conn *c);
 bool	tcp_rx_admit(const struct net *n, const struct conn *c, bool ordered);
 /* Auto-tuning of the receive buffer: a segment with payload echoes tsecr. */
 void	tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr);
+void	tcp_rcv_tune_blind(const struct net *n, struct conn *c);
 /* Window to announce now, bytes; not below what was announced. */
 uint32_t tcp_rcv_wnd(const struct net *n, struct conn *c);
 void	tcp_rq_free(struct net *n, struct conn *c);

@@ -164,6 +164,14 @@ tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr)
 	c->rcv_mark_ms = (uint16_t)tcp_now_ms(n);
 }
 
+/* Without timestamps a round trip takes what those of ours took. */
+void
+tcp_rcv_tune_blind(const struct net *n, struct conn *c)
+{
+	if (c->srtt != 0)
+		tcp_rcv_tune(n, c, tcp_now_ms(n) + c->ts_off - (c->srtt >> 13));
+}
+
 /* Cut the segment to what is new and lies in the window. */
 static void
 trim(const struct conn *c, struct tcp_seg_in *s, struct pkt *p)
@@ -279,7 +287,9 @@ tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s, struct pkt *p)
 		tcp_end(n, c, TE_NONE);
 		goto drop;
 	}
-	if ((c->flags & TF_TS) != 0 && s->ts)
+	if ((c->flags & TF_TS) == 0)
+		tcp_rcv_tune_blind(n, c);
+	else if (s->ts)
 		tcp_rcv_tune(n, c, s->tsecr);
 	if (p->plen != 0 && !make_room(n, c, p->seq == c->rcv_nxt)) {
 		net_count(n, CNT_drop_tcp_rcvbuf, 1);

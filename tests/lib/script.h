@@ -376,16 +376,21 @@ sc_accept(int64_t n)
 	sc.h = h;
 }
 
+/* From a local port, 0: any. */
 static inline void
-sc_connect(int64_t n)
+sc_connect(int64_t n, int want)
 {
 	struct net_addr a = addr(sc.family, 2, S_PORT);
+	struct net_addr own = { .port = (uint16_t)n };
 
-	(void)n;
 	sc.h = sock_open(d.s, (uint8_t)sc.family, SOCK_STREAM);
+	if (n != 0)
+		ck_assert_int_eq(sock_bind(d.s, sc.h, &own), 0);
 	sc.p.port = S_PORT;
-	SC_CHECK("result of connect", sock_connect(d.s, sc.h, &a),
-	    -EINPROGRESS);
+	sc.know = false;
+	SC_CHECK("result of connect", sock_connect(d.s, sc.h, &a), want);
+	if (want != -EINPROGRESS)
+		ck_assert_int_eq(sock_close(d.s, sc.h), 0);
 }
 
 /* Calls whose argument is what they return, or a value to be set. */
@@ -406,7 +411,9 @@ sc_call(const char *name, int64_t n)
 	else if (strcmp(name, "accept") == 0)
 		sc_accept(n);
 	else if (strcmp(name, "connect") == 0)
-		sc_connect(n);
+		sc_connect(n, -EINPROGRESS);
+	else if (strcmp(name, "noconnect") == 0)
+		sc_connect(n, -EADDRNOTAVAIL);
 	else if (strcmp(name, "close") == 0)
 		SC_CHECK("result of close", sock_close(d.s, sc.h), n);
 	else if (strcmp(name, "shutdown") == 0)

@@ -569,15 +569,18 @@ START_TEST(receive_buffer_grows_with_the_stream)
 	static const struct {
 		uint32_t segments, kb; /* in a round trip; buffer after it */
 		void (*hook)(struct h *, struct conn *, uint32_t);
-	} row[] = { { 11, 32, NULL }, { 3, 16, NULL }, { 11, 32, shut } };
+		bool all;	/* with timestamps */
+	} row[] = { { 11, 32, NULL, true }, { 3, 16, NULL, true },
+	    { 11, 32, shut, true }, { 11, 32, NULL, false },
+	    { 3, 16, NULL, false } };
 	static uint8_t buf[1400];
 	uint32_t round, i, k;
 
-	for (k = 0; k < 3; k++) {
+	for (k = 0; k < 5; k++) {
 		h_conf(&h);
 		h.s.conf.rcvbuf = 16384;
 		h_start(&h);
-		h_open(&h, true);
+		h_open(&h, row[k].all);
 		h.hook = row[k].hook;
 		for (round = 0; round < 8; round++) {
 			h.now += 10 * MS;

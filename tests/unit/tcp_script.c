@@ -533,6 +533,34 @@ START_TEST(close_in_syn_sent)
 }
 END_TEST
 
+/* RFC 6191, Linux: the flow of a TIME_WAIT entry is opened again after one
+ * second, when our timestamp is larger beyond doubt; without them it is not. */
+START_TEST(time_wait_is_reused_after_a_second)
+{
+	SCRIPT(timestamps, "0 connect 5000",
+	    "0 > S 0:0(0) <mss 1460,sackOK,TS val +0 ecr 0,nop,wscale 7>",
+	    "1 < S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 3001 "
+	    "ecr last,nop,wscale 8>",
+	    "0 > . 1:1(0) ack 1",
+	    "0 close 0",
+	    "0 > F. 1:1(0) ack 1 <nop,nop,TS val +1 ecr 3001>",
+	    "1 < F. 1:1(0) ack 2 win 8 <nop,nop,TS val 3002 ecr last>",
+	    "0 > . 2:2(0) ack 2 <nop,nop,TS val +2 ecr 3002>",
+	    "990 noconnect 5000",
+	    "20 connect 5000",
+	    "0 > S 0:0(0) <mss 1460,sackOK,TS val +1012 ecr 0,nop,wscale 7>",
+	    "1 < S. 0:0(0) ack 1 win 65535 <mss 1460,sackOK,TS val 4003 "
+	    "ecr last,nop,wscale 8>",
+	    "0 > . 1:1(0) ack 1");
+	SCRIPT(NULL, "0 connect 5000",
+	    "0 > S 0:0(0) <mss 1460,nop,nop,sackOK,nop,wscale 7>",
+	    "1 < S. 0:0(0) ack 1 win 65535 <mss 1460>",
+	    "0 > . 1:1(0) ack 1", "0 close 0", "0 > F. 1:1(0) ack 1",
+	    "1 < F. 1:1(0) ack 2 win 8", "0 > . 2:2(0) ack 2",
+	    "1100 noconnect 5000");
+}
+END_TEST
+
 /* RFC 9293 §3.6: the peer first, and a FIN that comes again in TIME_WAIT. */
 START_TEST(both_ways_of_closing)
 {
@@ -658,6 +686,7 @@ suite(void)
 	tcase_add_test(t, segments_without_ack_are_dropped);
 	tcase_add_test(t, syn_acks_back_off);
 	tcase_add_test(t, close_in_syn_sent);
+	tcase_add_test(t, time_wait_is_reused_after_a_second);
 	tcase_add_test(t, both_ways_of_closing);
 	tcase_add_test(t, close_with_unread_bytes);
 	tcase_add_test(t, fin_is_sent_again);
