@@ -101,7 +101,9 @@ error_type(uint8_t type, uint8_t code)
 	case ICMP_UNREACH:
 		if (code == 4)
 			return TCP_ICMP_TOOBIG;
-		return code >= 2 && code <= 3 ? TCP_ICMP_HARD : TCP_ICMP_SOFT;
+		if (code == ICMP_PORT)
+			return TCP_ICMP_PORT;
+		return code == ICMP_PROTOCOL ? TCP_ICMP_HARD : TCP_ICMP_SOFT;
 	case ICMP_TIME:
 	case ICMP_PARAM:
 		return TCP_ICMP_SOFT;

@@ -68,7 +68,7 @@ error_type(uint8_t type, uint8_t code)
 {
 	switch (type) {
 	case ICMP6_UNREACH:
-		return code == ICMP6_PORT ? TCP_ICMP_HARD : TCP_ICMP_SOFT;
+		return code == ICMP6_PORT ? TCP_ICMP_PORT : TCP_ICMP_SOFT;
 	case ICMP6_TOOBIG:
 		return TCP_ICMP_TOOBIG;
 	case ICMP6_TIME:

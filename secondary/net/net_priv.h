@@ -465,7 +465,7 @@ bool	tcp_straight(struct net *n, struct pkt *p);
  * one of enum tcp_icmp; mtu: next hop's MTU, 0 unknown. RFC 5927 checks
  * inside.
  */
-enum tcp_icmp { TCP_ICMP_SOFT, TCP_ICMP_HARD, TCP_ICMP_TOOBIG };
+enum tcp_icmp { TCP_ICMP_SOFT, TCP_ICMP_HARD, TCP_ICMP_PORT, TCP_ICMP_TOOBIG };
 void	tcp_icmp_error(struct net *n, const struct tuple *t, uint32_t seq,
 	    enum tcp_icmp type, uint16_t mtu);
 

@@ -52,8 +52,8 @@ tcp_icmp_error(struct net *n, const struct tuple *t, uint32_t seq,
 	hands_set(n, id);
 	if (type == TCP_ICMP_TOOBIG)
 		shrink(n, c, mtu);
-	else if (type == TCP_ICMP_HARD && !tcp_synced(c))
-		tcp_end(n, c, TE_UNREACH);
+	else if (type != TCP_ICMP_SOFT && !tcp_synced(c))
+		tcp_end(n, c, type == TCP_ICMP_PORT ? TE_REFUSED : TE_UNREACH);
 	tcp_rest(n, c);
 	hands_clear(n);
 }

@@ -297,6 +297,7 @@ udp_icmp(struct net *n, const struct tuple *t, enum tcp_icmp type,
 		pmtu_note(n, t->port, t->raddr, mtu);
 		return;
 	}
-	u->error = type == TCP_ICMP_HARD ? -ECONNREFUSED : -EHOSTUNREACH;
+	u->error = type == TCP_ICMP_HARD || type == TCP_ICMP_PORT ?
+	    -ECONNREFUSED : -EHOSTUNREACH;
 	tell(n, u);
 }

@@ -503,19 +503,30 @@ END_TEST
  * that is not in flight it does nothing. */
 START_TEST(icmp_ends_only_an_attempt)
 {
+	static const struct {
+		enum tcp_icmp type;
+		int err;
+	} row[] = {
+		{ TCP_ICMP_HARD, -EHOSTUNREACH },
+		{ TCP_ICMP_PORT, -ECONNREFUSED },
+		{ TCP_ICMP_SOFT, 0 },
+	};
 	struct tuple t;
+	uint32_t k;
 
-	h_init(&h);
-	connect_out();
-	t = h.c->t;
-	tcp_icmp_error(h.s.net, &t, h.ack, TCP_ICMP_HARD, 0);
-	h_run(&h);
-	ck_assert_uint_eq(h.calls, 0);
-	tcp_icmp_error(h.s.net, &t, h.ack - 1, TCP_ICMP_HARD, 0);
-	h_run(&h);
-	ck_assert_uint_eq(h.events, CONN_GONE);
-	ck_assert_int_eq(h.error, -EHOSTUNREACH);
-	h_fini(&h);
+	for (k = 0; k < 3; k++) {
+		h_init(&h);
+		connect_out();
+		t = h.c->t;
+		tcp_icmp_error(h.s.net, &t, h.ack, row[k].type, 0);
+		h_run(&h);
+		ck_assert_uint_eq(h.calls, 0);
+		tcp_icmp_error(h.s.net, &t, h.ack - 1, row[k].type, 0);
+		h_run(&h);
+		ck_assert_uint_eq(h.events, row[k].err != 0 ? CONN_GONE : 0);
+		ck_assert_int_eq(h.error, row[k].err);
+		h_fini(&h);
+	}
 }
 END_TEST
 
