@@ -4,46 +4,6 @@
  */
 #include "net_priv.h"
 
-uint32_t
-chunk_get(struct net *n, bool big)
-{
-	uint32_t *head = big ? &n->chunk_free : &n->small_free;
-	uint32_t c = *head;
-	struct chunk *k;
-
-	if (c == ARENA_NONE) {
-		net_count(n, CNT_drop_no_chunk, 1);
-		return c;
-	}
-	k = chunk_at(n, c);
-	*head = k->next;
-	if (big)
-		n->nchunk_free--;
-	else
-		n->nsmall_free--;
-	memset(k, 0, sizeof(*k));
-	k->next = ARENA_NONE;
-	return c;
-}
-
-/* Onto its free list; nothing refers to it. */
-static void
-chunk_free(struct net *n, uint32_t c)
-{
-	struct chunk *k = chunk_at(n, c);
-
-	k->used = 0;
-	if (c < n->a->shape.small) {
-		k->next = n->small_free;
-		n->small_free = c;
-		n->nsmall_free++;
-	} else {
-		k->next = n->chunk_free;
-		n->chunk_free = c;
-		n->nchunk_free++;
-	}
-}
-
 void
 chunk_put(struct net *n, uint32_t c)
 {

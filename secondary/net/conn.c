@@ -103,11 +103,10 @@ conn_copy(struct net *n, struct conn *c, uint32_t skip, void *buf,
 }
 
 /* The reader made room: say so when it lets the peer send on. */
-static void
-window_opens(struct net *n, struct conn *c)
+static __attribute__((noinline)) void
+opens(struct net *n, struct conn *c, uint32_t cur)
 {
-	uint32_t cur = seq_lt(c->rcv_nxt, c->rcv_adv) ?
-	    c->rcv_adv - c->rcv_nxt : 0, wnd;
+	uint32_t wnd;
 
 	if (c->state != TCP_ESTABLISHED && c->state != TCP_FIN_WAIT_1 &&
 	    c->state != TCP_FIN_WAIT_2)
@@ -123,13 +122,24 @@ window_opens(struct net *n, struct conn *c)
 	}
 }
 
-void
-conn_consume(struct net *n, struct conn *c, uint32_t len)
+static inline void
+window_opens(struct net *n, struct conn *c)
+{
+	uint32_t cur = seq_lt(c->rcv_nxt, c->rcv_adv) ?
+	    c->rcv_adv - c->rcv_nxt : 0;
+	uint32_t most = (uint32_t)c->rcvbuf_kb << 10;
+
+	/* no more than the buffer is ever promised: too little to speak of? */
+	if (most >= cur + 2u * c->mss || most >= 2 * cur)
+		opens(n, c, cur);
+}
+
+/* conn_consume() of several frames, or of a part. */
+static __attribute__((noinline)) void
+consume_some(struct net *n, struct conn *c, uint32_t len)
 {
 	struct pkt *k;
 
-	assert(len <= c->rq_len);
-	c->rq_len -= len;
 	while (c->rq_head != PKT_NONE) {
 		k = pkt_at(n->env.base, c->rq_head);
 		if (len < k->plen) {
@@ -146,6 +156,22 @@ conn_consume(struct net *n, struct conn *c, uint32_t len)
 	}
 	if (c->rq_head == PKT_NONE)
 		c->rq_tail = PKT_NONE;
+}
+
+void
+conn_consume(struct net *n, struct conn *c, uint32_t len)
+{
+	assert(len <= c->rq_len);
+	c->rq_len -= len;
+	if (c->rq_len == 0 && len != 0 && c->rq_head == c->rq_tail) {
+		/* the usual request: all of the only frame */
+		frame_put(n, pkt_at(n->env.base, c->rq_head));
+		c->rq_head = c->rq_tail = PKT_NONE;
+		c->rq_frames--;
+		n->rx_held--;
+	} else {
+		consume_some(n, c, len);
+	}
 	window_opens(n, c);
 }
 

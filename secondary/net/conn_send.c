@@ -102,24 +102,14 @@ queued(struct net *n, struct conn *c, uint64_t len)
 	tcp_want_output(n, c);
 }
 
-uint32_t
-conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
+/* conn_write() where it takes more than one step. */
+static __attribute__((noinline)) uint32_t
+write_more(struct net *n, struct conn *c, const void *buf, uint32_t len)
 {
 	uint32_t done = 0, room, k, part;
 	uint8_t *to;
 
 	len = min_u32(len, conn_room(n, c));
-	if (c->sq_tail == ARENA_NONE && len != 0 && len <= SMALL_ROOM) {
-		/* the usual answer: a chunk of its own */
-		k = chunk_for(n, c, len, true);
-		if (k == ARENA_NONE)
-			return 0;
-		memcpy(chunk_at(n, k)->data, buf, len);
-		chunk_at(n, k)->len = len;
-		append(n, c, k);
-		queued(n, c, len);
-		return len;
-	}
 	while (done < len) {
 		room = tail_room(n, c, &to);
 		if (room == 0) {
@@ -138,6 +128,25 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	if (done != 0)
 		queued(n, c, 0);
 	return done;
+}
+
+uint32_t
+conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
+{
+	struct chunk *k;
+	uint32_t id;
+
+	if (c->sq_tail != ARENA_NONE || len - 1 >= SMALL_ROOM || shut(c) ||
+	    len > tcp_sndbuf(n, c) || n->small_free == ARENA_NONE)
+		return write_more(n, c, buf, len);
+	/* the usual answer: a chunk of its own */
+	k = chunk_get_small(n, &id);
+	k->len = len;
+	c->sq_head = c->sq_tail = c->sq_next = id;
+	c->sq_noff = 0;
+	queued(n, c, len);
+	memcpy(k->data, buf, len);
+	return len;
 }
 
 void *

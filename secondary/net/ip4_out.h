@@ -67,9 +67,13 @@ ip4_straight(struct net *n, struct pkt *p, const struct tuple *t,
 	p->len += ETH_HLEN + IP4_HLEN;
 	p->flags |= np->straight;
 	p->port = t->port;
-	p->l2_len = ETH_HLEN;
-	p->l3_len = IP4_HLEN;
-	p->l4_len = l4_len;
+	/* three lengths, and none for TSO, in one store */
+	_Static_assert(offsetof(struct pkt, l3_len) ==
+	    offsetof(struct pkt, l2_len) + 2 && offsetof(struct pkt, l4_len) ==
+	    offsetof(struct pkt, l2_len) + 4 && offsetof(struct pkt, tso_mss) ==
+	    offsetof(struct pkt, l2_len) + 6, "side by side");
+	store64((uint8_t *)&p->l2_len, ETH_HLEN | IP4_HLEN << 16 |
+	    (uint64_t)l4_len << 32);
 	p->mark = ++n->tx_mark;
 	n->out.p[n->out.n++] = p;
 	return true;

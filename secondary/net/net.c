@@ -100,6 +100,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->conf = *c;
 	n->env = *env;
 	n->a = a;
+	n->conn_stride = a->conn_stride;
 	n->conns = (uint8_t *)a + a->off_conns;
 	n->tws = (void *)((uint8_t *)a + a->off_timewait);
 	n->neighs = (void *)((uint8_t *)a + a->off_neighs);
@@ -124,50 +125,6 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	wheel_init(&n->wheel, now_us);
 	memset(n->hash, 0xff, ((size_t)a->hash_mask + 1) * sizeof(*n->hash));
 	return 0;
-}
-
-/* ---- lists ---- */
-
-static inline uint32_t
-link_next(uint32_t link)
-{
-	return link == LINK_LAST ? ARENA_NONE : link - 1;
-}
-
-static struct conn *
-ready_pop(struct net *n)
-{
-	struct conn *c = conn_at(n, n->ready_head);
-
-	n->ready_head = link_next(c->ready_next);
-	if (n->ready_head == ARENA_NONE)
-		n->ready_tail = ARENA_NONE;
-	else
-		__builtin_prefetch(conn_at(n, n->ready_head));
-	c->ready_next = LINK_OFF;
-	return c;
-}
-
-static struct conn *
-out_pop(struct net *n)
-{
-	struct conn *c = conn_at(n, n->out_head);
-
-	n->out_head = link_next(c->out_next);
-	if (n->out_head == ARENA_NONE)
-		n->out_tail = ARENA_NONE;
-	else
-		__builtin_prefetch(conn_at(n, n->out_head));
-	c->out_next = LINK_OFF;
-	return c;
-}
-
-/* Of an entry of those lists: a record that is ours to work on. */
-static inline bool
-rec_served(const struct rec *r)
-{
-	return atomic_load_explicit(&r->state, memory_order_relaxed) ==
-	    REC_USED && !r->away;
 }
 
 /* ---- the turn ---- */
@@ -293,26 +250,8 @@ net_deadline(struct net *n)
 	return first < n->chore ? first : n->chore;
 }
 
-uint32_t
-net_events(struct net *n, uint64_t now_us, uint32_t max)
-{
-	uint32_t last = n->ready_tail, id = ARENA_NONE;
-
-	net_time(n, now_us);
-	while (n->ready_head != ARENA_NONE && max > 0 && id != last) {
-		struct conn *c = ready_pop(n);
-
-		id = rec_id(n, &c->rec);
-		if (rec_served(&c->rec)) {
-			tcp_service(n, id);
-			max--;
-		}
-	}
-	return n->ready_head != ARENA_NONE;
-}
-
-static void
-gauges(struct net *n)
+void
+net_gauges(struct net *n)
 {
 	_Atomic uint64_t *w = n->env.counters;
 	const struct arena_shape *s = &n->a->shape;
@@ -332,32 +271,6 @@ gauges(struct net *n)
 	    memory_order_relaxed);
 	atomic_store_explicit(&w[CNT_gauge_objects], n->nobjs,
 	    memory_order_relaxed);
-}
-
-uint32_t
-net_output(struct net *n, uint64_t now_us)
-{
-	uint32_t last, sent;
-
-	net_time(n, now_us);
-	/* round and round, as long as a round sent something */
-	do {
-		uint32_t id = ARENA_NONE;
-
-		sent = n->out.n;
-		last = n->out_tail;
-		while (n->out_head != ARENA_NONE && id != last &&
-		    !pktq_full(&n->out)) {
-			struct conn *c = out_pop(n);
-
-			id = rec_id(n, &c->rec);
-			if (rec_served(&c->rec) && tcp_output(n, id))
-				out_put(n, id);
-		}
-	} while (n->out_head != ARENA_NONE && n->out.n != sent &&
-	    !pktq_full(&n->out));
-	gauges(n);
-	return n->out_head != ARENA_NONE;
 }
 
 struct pktq *

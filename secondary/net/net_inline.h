@@ -5,6 +5,14 @@
 #ifndef NET_NET_INLINE_H
 #define NET_NET_INLINE_H
 
+/* Id of a connection: rec_id() without the look at its kind. */
+static inline uint32_t
+conn_index(const struct net *n, const struct conn *c)
+{
+	return (uint32_t)(((uintptr_t)c - (uintptr_t)n->conns) >>
+	    n->stride_shift) * n->stride_inv;
+}
+
 /* Where the flow of an IPv4 segment with these headers is noted. */
 static inline struct flow *
 flow_at(struct net *n, uint64_t addrs, uint32_t ports)
@@ -48,6 +56,72 @@ chunk_room(const struct net *n, uint32_t c)
 	    n->a->shape.chunk_size) - (uint32_t)sizeof(struct chunk);
 }
 
+/* See net_priv.h. */
+static inline uint32_t
+chunk_get(struct net *n, bool big)
+{
+	uint32_t *head = big ? &n->chunk_free : &n->small_free;
+	uint32_t c = *head;
+	struct chunk *k;
+
+	if (c == ARENA_NONE) {
+		net_count(n, CNT_drop_no_chunk, 1);
+		return c;
+	}
+	k = chunk_at(n, c);
+	*head = k->next;
+	if (big)
+		n->nchunk_free--;
+	else
+		n->nsmall_free--;
+	memset(k, 0, sizeof(*k));
+	k->next = ARENA_NONE;
+	return c;
+}
+
+/* Onto its free list; nothing refers to it. */
+static inline void
+chunk_free(struct net *n, uint32_t c)
+{
+	struct chunk *k = chunk_at(n, c);
+
+	k->used = 0;
+	if (c < n->a->shape.small) {
+		k->next = n->small_free;
+		n->small_free = c;
+		n->nsmall_free++;
+	} else {
+		k->next = n->chunk_free;
+		n->chunk_free = c;
+		n->nchunk_free++;
+	}
+}
+
+/* A small chunk, of which there is one. */
+static inline struct chunk *
+chunk_get_small(struct net *n, uint32_t *id)
+{
+	uint32_t c = n->small_free;
+	struct chunk *k = (struct chunk *)(void *)(n->small +
+	    (size_t)c * CHUNK_SMALL);
+
+	n->small_free = k->next;
+	n->nsmall_free--;
+	*k = (struct chunk){ .next = ARENA_NONE };
+	*id = c;
+	return k;
+}
+
+/* chunk_put() of one that no frame referred to, most likely. */
+static inline void
+chunk_drop(struct net *n, uint32_t c)
+{
+	if (__builtin_expect(chunk_at(n, c)->used == 0, 1))
+		chunk_free(n, c);
+	else
+		chunk_put(n, c);
+}
+
 /* A free frame with headroom for all headers, or NULL (counted). */
 static inline struct pkt *
 frame_get(struct net *n)
@@ -72,16 +146,16 @@ frame_put(struct net *n, struct pkt *p)
  * FIFO lists of connections, linked through conn.ready_next and conn.out_next
  * (meaning of the links: LINK_* in tcb.h). Putting one that is on the list
  * already does nothing. A record keeps its place when it is freed or opened
- * again; so net.c drops an entry that is not USED, and calls tcp_service() or
- * tcp_output() for the others, once per turn each.
+ * again; so who takes an entry off drops it if it is not USED.
  */
 static inline void
-ready_put(struct net *n, uint32_t id)
+ready_put(struct net *n, struct conn *c)
 {
-	struct conn *c = conn_at(n, id);
+	uint32_t id;
 
 	if (c->ready_next != LINK_OFF)
 		return;
+	id = conn_index(n, c);
 	c->ready_next = LINK_LAST;
 	if (n->ready_tail == ARENA_NONE)
 		n->ready_head = id;
@@ -91,18 +165,73 @@ ready_put(struct net *n, uint32_t id)
 }
 
 static inline void
-out_put(struct net *n, uint32_t id)
+out_put(struct net *n, struct conn *c)
 {
-	struct conn *c = conn_at(n, id);
+	uint32_t id;
 
 	if (c->out_next != LINK_OFF)
 		return;
+	id = conn_index(n, c);
 	c->out_next = LINK_LAST;
 	if (n->out_tail == ARENA_NONE)
 		n->out_head = id;
 	else
 		conn_at(n, n->out_tail)->out_next = id + 1;
 	n->out_tail = id;
+}
+
+static inline uint32_t
+list_next(uint32_t link)
+{
+	return link == LINK_LAST ? ARENA_NONE : link - 1;
+}
+
+/* The lines of a connection's record that every event touches. */
+static inline void
+conn_prefetch(const struct net *n, uint32_t id)
+{
+	const uint8_t *p = (const uint8_t *)conn_at(n, id);
+
+	__builtin_prefetch(p, 1);
+	__builtin_prefetch(p + 64, 1);
+	__builtin_prefetch(p + 128, 1);
+}
+
+/* Take the first one off a list that is not empty. */
+static inline struct conn *
+ready_pop(struct net *n)
+{
+	struct conn *c = conn_at(n, n->ready_head);
+
+	n->ready_head = list_next(c->ready_next);
+	if (n->ready_head == ARENA_NONE)
+		n->ready_tail = ARENA_NONE;
+	else
+		conn_prefetch(n, n->ready_head);
+	c->ready_next = LINK_OFF;
+	return c;
+}
+
+static inline struct conn *
+out_pop(struct net *n)
+{
+	struct conn *c = conn_at(n, n->out_head);
+
+	n->out_head = list_next(c->out_next);
+	if (n->out_head == ARENA_NONE)
+		n->out_tail = ARENA_NONE;
+	else
+		conn_prefetch(n, n->out_head);
+	c->out_next = LINK_OFF;
+	return c;
+}
+
+/* Of an entry of those lists: a record that is ours to work on. */
+static inline bool
+rec_served(const struct rec *r)
+{
+	return atomic_load_explicit(&r->state, memory_order_relaxed) ==
+	    REC_USED && !r->away;
 }
 
 #endif

@@ -191,7 +191,8 @@ struct net {
 	 * chunk.next links; released by net_tx_done() */
 	uint32_t limbo_head, limbo_tail;
 	uint32_t tx_mark, tx_done;
-	uint32_t stride_shift, stride_inv; /* divide by conn_stride */
+	uint32_t conn_stride;		/* bytes of a record, from the arena */
+	uint32_t stride_shift, stride_inv; /* divide by it */
 	uint32_t torn;			/* connection freed by adoption whose
 					   peer is still to be told */
 	struct moves mv;
@@ -301,7 +302,7 @@ rec_unuse(struct rec *r)
 static inline struct conn *
 conn_at(const struct net *n, uint32_t id)
 {
-	return (struct conn *)(n->conns + (size_t)id * n->a->conn_stride);
+	return (struct conn *)(n->conns + (size_t)id * n->conn_stride);
 }
 
 /* ---- buckets: move.c ---- */
@@ -370,7 +371,7 @@ void	wheel_unfile(struct net *n, uint32_t id);
  * ARENA_NONE. ARENA_NONE: none left (counted as drop_no_chunk). Only inside
  * the bracket of the record that will own it.
  */
-uint32_t chunk_get(struct net *n, bool big);
+static inline uint32_t chunk_get(struct net *n, bool big);
 /* Give back; kept aside while a frame may refer to it (chunk.mark). */
 void	chunk_put(struct net *n, uint32_t c);
 /* chunk_at(), frame_get() and others that are short: net_inline.h */
@@ -414,6 +415,9 @@ uint16_t csum_fold(uint64_t sum);
 /* The time of what follows: never runs backwards. Settles (tcp_settle()). */
 void	net_time(struct net *n, uint64_t now_us);
 
+/* At the end of a turn: numbers for those who watch. */
+void	net_gauges(struct net *n);
+
 /* Random numbers that need not be secret. */
 uint32_t net_random(struct net *n);
 
@@ -425,24 +429,11 @@ uint32_t net_random(struct net *n);
  * tw_free, nconns and ntw at creation and adoption. */
 
 /*
- * Run the service's event for connection id, taken off the ready list (its
- * link is LINK_OFF already). USED. Sets and clears hands.
- */
-void	tcp_service(struct net *n, uint32_t id);
-
-/*
  * End the bracket that net_connect() left open for the service to write its
  * state. Base calls it first in net_input(), net_replay(), net_advance(),
  * net_events() and net_output(), if n->opening is not 0.
  */
 void	tcp_settle(struct net *n);
-
-/*
- * Send what connection id is due to send, at most 16 frames and while out has
- * room; taken off the output list (link LINK_OFF). USED. Sets and clears
- * hands. True: it has more to send; base puts it at the list's end.
- */
-bool	tcp_output(struct net *n, uint32_t id);
 
 /*
  * A TCP segment that passed IP's checks: p->off/len are the segment (header

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_hot.h"
 
 /* RFC 9293 §3.3.2, figure 5: what closing leads to. TCP_CLOSED (0) in a row
  * that is not listed: the state stays. TCP_TIME_WAIT is left to the caller,
@@ -251,10 +251,7 @@ tcp_end(struct net *n, struct conn *c, enum tcp_err err)
 void
 tcp_ready(struct net *n, struct conn *c, uint32_t ev)
 {
-	if ((c->flags & TF_CLOSED) != 0)
-		return;
-	c->ev |= (uint8_t)ev;
-	ready_put(n, conn_index(n, c));
+	hot_ready(n, c, ev);
 }
 
 void

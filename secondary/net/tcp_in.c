@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
+#include "tcp_hot.h"
 #include "wire.h"
 
 /* nop, nop, timestamp option of 10 bytes: what RFC 7323 appendix A shows and
@@ -29,7 +29,7 @@ struct quick_in {
  * needs a second look: an ACK with a table of segments, a buffer that is
  * nearly full.
  */
-static inline bool
+static inline __attribute__((always_inline)) bool
 quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
     uint32_t len, struct quick_in *q)
 {
@@ -66,45 +66,99 @@ quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
 	return n->conf.rx_hold_max == 0 || n->rx_held < n->conf.rx_hold_max;
 }
 
-/* The straight path of a segment at p->off; takes p. */
+/*
+ * The ACK and the window. Mostly all that is in flight is acknowledged, which
+ * lay in one chunk and was sent once: what an answered request leaves behind.
+ * The rest is for tcp_ack_inline(), which would do the same.
+ */
 static inline void
-quick(struct net *n, struct conn *c, struct pkt *p, const struct quick_in *q)
+quick_ack(struct net *n, struct conn *c, const struct quick_in *q,
+    uint16_t wnd)
 {
+	uint32_t len = q->ack - c->snd_una;
+
+	if (len == 0 || q->ack != c->snd_nxt || c->sq_len != len ||
+	    c->sq_head != c->sq_tail || c->backoff != 0 ||
+	    c->cwnd < 2u * c->mss || (c->flags & TF_WANT) != 0) {
+		tcp_ack_inline(n, c, q->ack, q->seq, wnd);
+		return;
+	}
+	hot_rtt_sample(c, (uint32_t)n->now - c->snd_time);
+	chunk_drop(n, c->sq_head);
+	c->sq_head = c->sq_tail = c->sq_next = ARENA_NONE;
+	c->sq_len = 0;
+	c->bytes_out += len;
+	c->snd_una = q->ack;
+	c->timer = TT_NONE;
+	c->snd_wl1 = q->seq;
+	c->snd_wnd = (uint32_t)wnd << snd_scale(c);
+	if (wnd > c->max_wnd)
+		c->max_wnd = wnd;
+}
+
+/* Payload into the receive queue; takes p. */
+static inline void
+quick_data(struct net *n, struct conn *c, struct pkt *p,
+    const struct quick_in *q)
+{
+	p->seq = q->seq;
+	p->poff = p->off + q->hlen;
+	p->plen = q->len;
+	p->flags &= (uint16_t)~PKT_RX_FIN;
+	if (c->rq_head != PKT_NONE) {
+		tcp_rq_append(n, c, p);
+		return;
+	}
+	p->next = PKT_NONE;
+	c->rq_head = c->rq_tail = pkt_ref(n->env.base, p);
+	c->rq_len += q->len;
+	c->bytes_in += q->len;
+	c->rq_frames++;
+	n->rx_held++;
+	net_count(n, CNT_tcp_bytes_in, q->len);
+}
+
+/* The straight path of a segment at p->off; takes p. */
+static inline __attribute__((always_inline)) void
+quick(struct net *n, uint32_t id, struct pkt *p, const struct quick_in *q)
+{
+	struct conn *c = conn_at(n, id);
+
+	hands_set(n, id);
 	if ((c->flags & TF_TS) != 0) {
 		/* RFC 7323 §4.3 (2) */
 		if (seq_leq(q->seq, c->last_ack))
 			c->ts_recent = q->tsval;
-		if (q->len != 0)
+		/* within one ms it would find nothing */
+		if (q->len != 0 && c->rcv_mark_ms != (uint16_t)tcp_now_ms(n))
 			tcp_rcv_tune(n, c, q->tsecr);
 	} else if (q->len != 0) {
 		tcp_rcv_tune_blind(n, c);
 	}
 	tcp_heard(n, c);
-	tcp_ack_inline(n, c, q->ack, q->seq, get_be16(pkt_data(p) + 14));
+	quick_ack(n, c, q, get_be16(pkt_data(p) + 14));
 	if (q->len == 0) {
 		frame_put(n, p);
-		return;
+		tcp_rest(n, c);
+	} else {
+		quick_data(n, c, p, q);
+		c->rcv_nxt += q->len;
+		hot_ack_policy(n, c);
+		hot_ready(n, c, CONN_READ);
 	}
-	p->seq = q->seq;
-	p->poff = p->off + q->hlen;
-	p->plen = q->len;
-	p->flags &= (uint16_t)~PKT_RX_FIN;
-	tcp_rq_append(n, c, p);
-	c->rcv_nxt += q->len;
-	tcp_ack_policy(n, c);
-	tcp_ready(n, c, CONN_READ);
+	hands_clear(n);
 }
 
-static inline void
-quick_bracket(struct net *n, uint32_t id, struct pkt *p,
-    const struct quick_in *q)
+/* The same for those that did not come by tcp_straight(). */
+static __attribute__((noinline)) bool
+quick_found(struct net *n, uint32_t id, struct pkt *p)
 {
-	struct conn *c = conn_at(n, id);
+	struct quick_in q;
 
-	hands_set(n, id);
-	quick(n, c, p, q);
-	tcp_rest(n, c);
-	hands_clear(n);
+	if (!quick_look(n, conn_at(n, id), pkt_data(p), p->len, &q))
+		return false;
+	quick(n, id, p, &q);
+	return true;
 }
 
 static inline uint64_t
@@ -152,7 +206,7 @@ tcp_straight(struct net *n, struct pkt *p)
 	net_count(n, CNT_tcp_in, 1);
 	p->off += AT_TCP;
 	p->len = total - IP4_HLEN;
-	quick_bracket(n, id, p, &q);
+	quick(n, id, p, &q);
 	return true;
 }
 
@@ -161,14 +215,10 @@ tcp_input(struct net *n, struct pkt *p, const struct tuple *t, uint8_t ecn)
 {
 	uint32_t hash, id = lookup_flow(n, t, &hash), isn = 0;
 	struct tcp_seg_in s;
-	struct quick_in q;
 
 	net_count(n, CNT_tcp_in, 1);
-	if (id < n->a->shape.conns && quick_look(n, conn_at(n, id),
-	    pkt_data(p), p->len, &q)) {
-		quick_bracket(n, id, p, &q);
+	if (id < n->a->shape.conns && quick_found(n, id, p))
 		return;
-	}
 	if (!tcp_parse(&s, pkt_data(p), p->len)) {
 		net_count(n, CNT_drop_tcp_header, 1);
 		frame_put(n, p);

@@ -413,27 +413,16 @@ output(struct net *n, struct conn *c)
 }
 
 bool
-tcp_output(struct net *n, uint32_t id)
+tcp_output(struct net *n, struct conn *c)
 {
-	struct conn *c = conn_at(n, id);
-	bool more = false;
-
-	hands_set(n, id);
 	switch (c->state) {
 	case TCP_CLOSED:
-		break;
+		return false;
 	case TCP_SYN_SENT:
 	case TCP_SYN_RCVD:
-		if (c->snd_nxt == c->snd_una || (c->flags & TF_LOST) != 0)
-			more = !tcp_send_syn(n, c);
-		break;
+		return (c->snd_nxt == c->snd_una ||
+		    (c->flags & TF_LOST) != 0) && !tcp_send_syn(n, c);
 	default:
-		if (!tcp_short(n, c))
-			more = output(n, c);
-		break;
+		return output(n, c);
 	}
-	if (c->state != TCP_CLOSED)
-		tcp_arm(n, c);
-	hands_clear(n);
-	return more;
 }

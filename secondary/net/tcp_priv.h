@@ -5,8 +5,8 @@
  * straight path there handles what comes in order on an established one, all
  * else goes through the steps of RFC 9293 §3.10.7 (tcp_steps.c). What follows
  * from it is put on the ready list (the service has something to see) or on
- * the output list (something is to be sent), and done by tcp_service() and
- * tcp_output() later in the turn; so an ACK rides on the answer.
+ * the output list (something is to be sent), and done by net_events() and
+ * net_output() later in the turn; so an ACK rides on the answer.
  *
  * Every function here that takes a struct conn runs with it in hands.
  */
@@ -148,14 +148,6 @@ tcp_heard(struct net *n, struct conn *c)
 	if ((now ^ c->last_rx_ms) >> 12 != 0)
 		neigh_confirm(n, &c->t);
 	c->last_rx_ms = now;
-}
-
-/* Id of a connection: rec_id() without the look at its kind. */
-static inline uint32_t
-conn_index(const struct net *n, const struct conn *c)
-{
-	return (uint32_t)(((uintptr_t)c - (uintptr_t)n->conns) >>
-	    n->stride_shift) * n->stride_inv;
 }
 
 static inline uint32_t
@@ -447,16 +439,16 @@ void	tcp_cc_idle(struct net *n, struct conn *c);
 static inline void
 tcp_want_output(struct net *n, struct conn *c)
 {
-	out_put(n, conn_index(n, c));
+	out_put(n, c);
 }
 /* Send payload [seq, seq + len), TH_FIN behind it if flags say so. Returns
  * how much sequence space went out: less than asked when the frame is full (a
  * FIN stays behind then); 0: no frame. */
 uint32_t tcp_xmit(struct net *n, struct conn *c, uint32_t seq, uint32_t len,
 	    uint8_t flags);
-/* Send what is queued, if it is one short segment and nothing else is to be
- * thought of. False: it is not, nothing was done. */
-bool	tcp_short(struct net *n, struct conn *c);
+/* Send what the connection is due to send, at most TCP_BURST frames and while
+ * out has room. True: it has more. */
+bool	tcp_output(struct net *n, struct conn *c);
 /* Largest payload of one frame from here on, a multiple of mss or less. */
 uint32_t tcp_xmit_max(const struct net *n, const struct conn *c);
 /* Options of a data segment; returns their length. dsack: NULL or a block. */

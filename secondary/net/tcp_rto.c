@@ -5,64 +5,26 @@
  */
 #include <string.h>
 
+#include "tcp_hot.h"
 #include "tcp_mtu.h"
-
-#define BACKOFF_MAX	16u
 
 void
 tcp_rtt_sample(struct net *n, struct conn *c, uint32_t rtt_us)
 {
-	int32_t err;
-
-	rtt_us = min_u32(max_u32(rtt_us, 1), 100000000u);
-	if (c->srtt == 0) {
-		/* RFC 6298 (2.2): SRTT = R, RTTVAR = R/2 */
-		c->srtt = rtt_us << 3;
-		c->rttvar = rtt_us << 1;
-		return;
-	}
-	/* (2.3): alpha = 1/8, beta = 1/4; srtt is kept times 8, rttvar times
-	 * 4, so that these are shifts */
-	err = (int32_t)(rtt_us - (c->srtt >> 3));
-	c->srtt += (uint32_t)err;
-	if (err < 0)
-		err = -err;
-	c->rttvar += (uint32_t)err - (c->rttvar >> 2);
-	if (c->srtt == 0)
-		c->srtt = 1;
+	hot_rtt_sample(c, rtt_us);
 }
 
 uint32_t
 tcp_rto_us(const struct net *n, const struct conn *c)
 {
-	uint64_t rto = n->conf.rto_init_us;
-
-	/* (2.2): RTO = SRTT + 4 RTTVAR; (2.4) a floor, under the variance as
-	 * in Linux, so that a peer that delays its ACK by as much makes no
-	 * timeout on a long path either; (5.5) backoff; (2.5) */
-	if (c->srtt != 0)
-		rto = (c->srtt >> 3) + max_u32(c->rttvar, n->conf.rto_min_us);
-	rto <<= c->backoff < BACKOFF_MAX ? c->backoff : BACKOFF_MAX;
-	return rto < n->conf.rto_max_us ? (uint32_t)rto : n->conf.rto_max_us;
+	return hot_rto_us(n, c);
 }
 
 void
 tcp_set_timer(struct net *n, struct conn *c, enum tcp_timer t,
     uint64_t delay_us)
 {
-	c->timer = (uint8_t)t;
-	c->t_rexmit = (uint32_t)(n->now + delay_us);
-}
-
-/* RFC 8985 §7.2: a probe makes sense while nothing is known to be lost. */
-static bool
-probe_ok(const struct net *n, const struct conn *c)
-{
-	const struct tcp_ext *x = tcp_ext(n, c);
-
-	return (c->flags & (TF_SACK | TF_TLP)) == TF_SACK && c->srtt != 0 &&
-	    c->backoff == 0 && (x == NULL ||
-	    (!tcp_repairing(x) && x->sacked == 0));
+	hot_set_timer(n, c, t, delay_us);
 }
 
 /* When the first segment in flight was sent. */
@@ -75,38 +37,10 @@ head_time(const struct net *n, const struct conn *c)
 	return it.s != NULL ? it.s->time : c->snd_time;
 }
 
-/*
- * RFC 8985 §7.2: the probe's timeout: two round trips (2 srtt, kept times 8),
- * and the longest that a peer delays the ACK of a segment that is alone; but
- * no later than the retransmission timeout.
- */
-static uint32_t
-probe_us(const struct net *n, const struct conn *c, uint32_t rto_us)
-{
-	uint32_t pto = c->srtt >> 2;
-
-	pto = tcp_flight(c) > c->mss ? max_u32(pto, 2000) :
-	    pto + n->conf.rto_min_us;
-	return min_u32(pto, rto_us);
-}
-
-/* Start the timer: for a probe, if that makes sense. */
-static void
-start(struct net *n, struct conn *c)
-{
-	uint32_t rto = tcp_rto_us(n, c);
-
-	if (probe_ok(n, c))
-		tcp_set_timer(n, c, TT_TLP, tcp_user_cut(n, c,
-		    probe_us(n, c, rto)));
-	else
-		tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, rto));
-}
-
 void
 tcp_timer_alone(struct net *n, struct conn *c)
 {
-	start(n, c);
+	hot_timer_start(n, c);
 }
 
 void
@@ -117,11 +51,11 @@ tcp_timer_sent(struct net *n, struct conn *c)
 
 	/* RFC 8985 §7.2, step 1; RFC 6298 (5.1) leaves the other one alone,
 	 * and with it the latest time of the probe */
-	if (c->timer != TT_TLP || !probe_ok(n, c))
+	if (c->timer != TT_TLP || !hot_probe_ok(n, c))
 		return;
 	left = (int32_t)(head_time(n, c) + rto - (uint32_t)n->now);
 	tcp_set_timer(n, c, TT_TLP, tcp_user_cut(n, c,
-	    probe_us(n, c, left > 0 ? (uint32_t)left : rto)));
+	    hot_probe_us(n, c, left > 0 ? (uint32_t)left : rto)));
 }
 
 /* Something is queued that is not sent: the window is closed or too small for
@@ -138,7 +72,7 @@ tcp_timer_restart(struct net *n, struct conn *c)
 {
 	if (tcp_flight(c) != 0) {
 		if (c->timer != TT_REO)
-			start(n, c);	/* RFC 6298 (5.3) */
+			hot_timer_start(n, c);	/* RFC 6298 (5.3) */
 	} else {
 		c->timer = TT_NONE;	/* (5.2) */
 	}
@@ -154,8 +88,8 @@ tcp_timer_ensure(struct net *n, struct conn *c)
 			c->backoff = 0;
 		}
 		if (c->timer == TT_NONE || c->timer == TT_PERSIST ||
-		    (c->timer == TT_TLP && !probe_ok(n, c)))
-			start(n, c);
+		    (c->timer == TT_TLP && !hot_probe_ok(n, c)))
+			hot_timer_start(n, c);
 	} else if (!waits(c)) {
 		c->timer = TT_NONE;
 	} else if (c->timer != TT_PERSIST) {

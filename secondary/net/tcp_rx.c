@@ -8,11 +8,7 @@
  */
 #include <string.h>
 
-#include "tcp_priv.h"
-
-/* An ACK is owed when more than one full segment came (RFC 9293 §3.8.6.3);
- * the peer's are taken to be no larger than Ethernet's. */
-#define ACK_EVERY	1460u
+#include "tcp_hot.h"
 
 /* Charged for a frame that a queue holds: its buffer. */
 #define FRAME_BYTES	2048u
@@ -101,19 +97,7 @@ tcp_rq_free(struct net *n, struct conn *c)
 void
 tcp_ack_policy(struct net *n, struct conn *c)
 {
-	if (c->quick > 0) {
-		/* RFC 5681 §3.1: a sender in slow start grows by ACKs */
-		c->quick--;
-		c->flags |= TF_ACK_NOW;
-	} else if (c->rcv_nxt - c->last_ack > min_u32(c->mss, ACK_EVERY) ||
-	    n->conf.delack_us == 0) {
-		c->flags |= TF_ACK_NOW;
-	} else if ((c->flags & TF_DELACK) == 0) {
-		c->flags |= TF_DELACK;
-		c->t_delack = (uint32_t)n->now + n->conf.delack_us;
-	}
-	if ((c->flags & TF_ACK_NOW) != 0)
-		tcp_want_output(n, c);
+	hot_ack_policy(n, c);
 }
 
 uint32_t

@@ -12,10 +12,10 @@
 /* Ports tried before it is said that none is free. */
 #define PORT_TRIES	4096u
 
-void
-tcp_service(struct net *n, uint32_t id)
+/* The event of a connection that was taken off the ready list. */
+static inline void
+service(struct net *n, struct conn *c, uint32_t id)
 {
-	struct conn *c = conn_at(n, id);
 	uint32_t ev = c->ev;
 
 	hands_set(n, id);
@@ -32,6 +32,25 @@ tcp_service(struct net *n, uint32_t id)
 		tcp_arm(n, c);
 	}
 	hands_clear(n);
+}
+
+uint32_t
+net_events(struct net *n, uint64_t now_us, uint32_t max)
+{
+	uint32_t last = n->ready_tail, id = ARENA_NONE;
+
+	net_time(n, now_us);
+	while (n->ready_head != ARENA_NONE && max > 0 && id != last) {
+		struct conn *c;
+
+		id = n->ready_head;
+		c = ready_pop(n);
+		if (rec_served(&c->rec)) {
+			service(n, c, id);
+			max--;
+		}
+	}
+	return n->ready_head != ARENA_NONE;
 }
 
 void

@@ -1,12 +1,13 @@
 /*
- * tcp_short: the straight way out: one short segment, alone in flight, as a
- * request or an answer is. Everything else goes through tcp_out.c, which
- * would send the same bytes; a test holds the two side by side.
+ * tcp_short: what connections send when it is their turn, and the straight way
+ * of that: one short segment, alone in flight, as a request or an answer is.
+ * Everything else goes through tcp_out.c, which would send the same bytes; a
+ * test holds the two side by side.
  */
 #include <string.h>
 
 #include "ip4_out.h"
-#include "tcp_priv.h"
+#include "tcp_hot.h"
 
 /* What rules the straight way out. */
 #define NOT_SHORT	(TF_LOST | TF_RETX | TF_PROBE | TF_FIN | TF_CORK | \
@@ -18,10 +19,10 @@ short_len(const struct net *n, const struct conn *c)
 {
 	uint64_t len = c->sq_len;
 
-	if (len == 0 || len > TCP_COPY || len > c->mss || len > c->snd_wnd ||
+	/* nothing is in flight, so the queue's head is what comes next */
+	if (len - 1 >= TCP_COPY || len > c->mss || len > c->snd_wnd ||
 	    c->snd_una != c->snd_nxt || c->ext != ARENA_NONE ||
 	    (c->flags & NOT_SHORT) != 0 || c->cwnd < c->mss ||
-	    c->sq_next != c->sq_head || c->sq_noff != 0 ||
 	    c->sq_head != c->sq_tail || pktq_full(&n->out))
 		return 0;
 	return (uint32_t)len;
@@ -57,19 +58,23 @@ short_header(struct net *n, struct conn *c, uint8_t *h)
 		put_be32(h + 28, c->ts_recent);
 		hlen += 12;
 	}
-	memcpy(h, &c->t.lport_be, 2);
-	memcpy(h + 2, &c->t.rport_be, 2);
+	_Static_assert(offsetof(struct tuple, rport_be) ==
+	    offsetof(struct tuple, lport_be) + 2, "as in the header");
+	memcpy(h, &c->t.lport_be, 4);
 	put_be32(h + 4, c->snd_nxt);
 	put_be32(h + 8, c->rcv_nxt);
-	h[12] = (uint8_t)(hlen << 2);
-	h[13] = TH_ACK | TH_PSH;
-	put_be16(h + 14, short_window(n, c));
+	put_be32(h + 12, hlen << 26 | (TH_ACK | TH_PSH) << 16 |
+	    short_window(n, c));
 	memset(h + 16, 0, 4);
 	return hlen;
 }
 
-bool
-tcp_short(struct net *n, struct conn *c)
+/*
+ * Send what is queued, if it is one short segment and nothing else is to be
+ * thought of. False: it is not, nothing was done.
+ */
+static inline bool
+short_way(struct net *n, struct conn *c)
 {
 	uint32_t len = short_len(n, c), hlen;
 	const struct chunk *k;
@@ -81,7 +86,9 @@ tcp_short(struct net *n, struct conn *c)
 	k = chunk_at(n, c->sq_head);
 	if (k->kind != CHUNK_DATA || (p = frame_get(n)) == NULL)
 		return false;
-	tcp_cc_idle(n, c);
+	/* asked as often as there is a request: only after a pause */
+	if ((uint32_t)n->now - c->snd_time >= n->conf.rto_min_us)
+		tcp_cc_idle(n, c);
 	h = pkt_data(p);
 	hlen = short_header(n, c, h);
 	memcpy(h + hlen, k->data + k->start, len);
@@ -93,10 +100,55 @@ tcp_short(struct net *n, struct conn *c)
 		c->flags |= TF_SMALL;
 	else
 		c->flags &= ~TF_SMALL;
-	tcp_timer_alone(n, c);
+	hot_timer_start(n, c);
 	net_count(n, CNT_tcp_bytes_out, len);
 	net_count(n, CNT_tcp_out, 1);
 	if (!ip4_straight(n, p, &c->t, (uint16_t)hlen, tcp_tos(n, c)))
 		ip_output(n, p, &c->t, 6, (uint16_t)hlen, tcp_tos(n, c));
 	return true;
+}
+
+/*
+ * Send what a connection that was taken off the output list is due to send, as
+ * far as out has room. True: it has more.
+ */
+static inline bool
+output(struct net *n, struct conn *c, uint32_t id)
+{
+	bool more = false;
+
+	hands_set(n, id);
+	if (!tcp_synced(c) || !short_way(n, c))
+		more = tcp_output(n, c);
+	if (c->state != TCP_CLOSED)
+		hot_arm(n, c);
+	hands_clear(n);
+	return more;
+}
+
+uint32_t
+net_output(struct net *n, uint64_t now_us)
+{
+	uint32_t last, sent;
+
+	net_time(n, now_us);
+	/* round and round, as long as a round sent something */
+	do {
+		uint32_t id = ARENA_NONE;
+
+		sent = n->out.n;
+		last = n->out_tail;
+		while (n->out_head != ARENA_NONE && id != last &&
+		    !pktq_full(&n->out)) {
+			struct conn *c;
+
+			id = n->out_head;
+			c = out_pop(n);
+			if (rec_served(&c->rec) && output(n, c, id))
+				out_put(n, c);
+		}
+	} while (n->out_head != ARENA_NONE && n->out.n != sent &&
+	    !pktq_full(&n->out));
+	net_gauges(n);
+	return n->out_head != ARENA_NONE;
 }

@@ -4,57 +4,17 @@
  */
 #include <string.h>
 
+#include "tcp_hot.h"
 #include "tcp_mtu.h"
-
-/* How soon a service that found no chunk is asked again, µs. */
-#define NOCHUNK_US	2000u
 
 /* Keepalive: probes that stay unanswered, and the time between them. */
 #define KEEP_PROBES	9u
 #define KEEP_MS		75000u
 
-/* A 32-bit time of µs as a whole one: it is near now (tcb.h). */
-static uint64_t
-whole(const struct net *n, uint32_t t_us)
-{
-	return n->now + (uint64_t)(int64_t)(int32_t)(t_us - (uint32_t)n->now);
-}
-
-static uint64_t
-whole_ms(const struct net *n, uint32_t t_ms)
-{
-	return n->now + 1000 *
-	    (uint64_t)(int64_t)(int32_t)(t_ms - tcp_now_ms(n));
-}
-
-static uint64_t
-min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 void
 tcp_arm(struct net *n, struct conn *c)
 {
-	uint64_t d = c->t_svc;
-
-	if (c->timer != TT_NONE)
-		d = min_u64(d, whole(n, c->t_rexmit));
-	if ((c->flags & TF_DELACK) != 0)
-		d = min_u64(d, whole(n, c->t_delack));
-	if (c->t_keep_ms != 0)
-		d = min_u64(d, whole_ms(n, c->t_keep_ms));
-	if ((c->flags & TF_NOCHUNK) != 0)
-		d = min_u64(d, n->now + NOCHUNK_US);
-	/* the wheel finds a record that it holds too early by itself; so an
-	 * answered request, whose deadline moves on, costs one store */
-	if (d < c->rec.deadline ||
-	    (c->rec.wslot == WHEEL_NONE && d != UINT64_MAX)) {
-		c->rec.deadline = d;
-		wheel_file(n, conn_index(n, c));
-	} else {
-		c->rec.deadline = d;
-	}
+	hot_arm(n, c);
 }
 
 static void
@@ -142,15 +102,16 @@ tcp_timer(struct net *n, uint32_t id)
 
 	hands_set(n, id);
 	c->rec.deadline = UINT64_MAX;
-	if (c->timer != TT_NONE && whole(n, c->t_rexmit) <= n->now)
+	if (c->timer != TT_NONE && hot_whole(n, c->t_rexmit) <= n->now)
 		rexmit_due(n, c);
 	if (c->state == TCP_CLOSED)
 		goto out;
-	if ((c->flags & TF_DELACK) != 0 && whole(n, c->t_delack) <= n->now) {
+	if ((c->flags & TF_DELACK) != 0 &&
+	    hot_whole(n, c->t_delack) <= n->now) {
 		c->flags = (c->flags & ~TF_DELACK) | TF_ACK_NOW;
 		tcp_want_output(n, c);
 	}
-	if (c->t_keep_ms != 0 && whole_ms(n, c->t_keep_ms) <= n->now)
+	if (c->t_keep_ms != 0 && hot_whole_ms(n, c->t_keep_ms) <= n->now)
 		keep_due(n, c);
 	if (c->state == TCP_CLOSED)
 		goto out;

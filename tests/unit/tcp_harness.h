@@ -447,7 +447,7 @@ h_write(struct h *h, uint32_t len)
 	hands_set((h)->s.net, conn_id((h)->s.net, (h)->c));		\
 	call;								\
 	hands_clear((h)->s.net);					\
-	ready_put((h)->s.net, conn_id((h)->s.net, (h)->c));		\
+	ready_put((h)->s.net, (h)->c);		\
 } while (0)
 
 static inline int
