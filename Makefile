@@ -91,8 +91,8 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 .SECONDARY:
 
 .PHONY: all help deps deps-bench deps-browser run check unit asan tidy sim \
-	mutants loss-table flood fuzz bench system install uninstall clean \
-	progs new-service
+	table mutants loss-table flood fuzz bench system install uninstall \
+	clean progs new-service
 
 all: progs
 
@@ -108,6 +108,7 @@ help:
 ## make asan       pure parts and their tests under ASan and UBSan
 ## make tidy       style limits, include direction, bans
 ## make sim        simulator, SEEDS=n
+## make table      goodput by loss against the golden table
 ## make mutants    planted bugs that the simulator must see
 ## make loss-table goodput by loss, beside Linux's (root)
 ## make flood      what attacks cost, and what they do to others

@@ -22,9 +22,10 @@ step layout tests/layout.sh "$build"
 step embed tests/embed.sh "$build"
 step new_service tests/new_service.sh
 step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
-step sim "$build/test/sim" --seeds 1-500 -j "$(nproc)"
+step sim "$build/test/sim" --keep tests/sim/regressions --seeds 1-500 -j "$(nproc)"
 step flood "$build/bench/flood" -n 32000
 step scripts "$build/test/sim" --scripts tests/sim/scripts
+step wrong tests/sim/wrong-scripts "$build/test/sim"
 step table "$build/test/sim" --table -j "$(nproc)"
 BUILD=$build step system tests/system/run
 n=$(echo $fail | wc -w)

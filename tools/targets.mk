@@ -58,8 +58,12 @@ $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNE
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz -lpthread
 
 sim: $(BUILD)/test/sim
-	$(BUILD)/test/sim --seeds 1-$(SEEDS) -j $$(nproc)
+	$(BUILD)/test/sim --keep tests/sim/regressions \
+	    --seeds 1-$(SEEDS) -j $$(nproc)
 	$(BUILD)/test/sim --scripts tests/sim/scripts
+
+# goodput by loss in virtual time, against the golden table
+table: $(BUILD)/test/sim
 	$(BUILD)/test/sim --table -j $$(nproc)
 
 # planted bugs that the simulator must see

@@ -222,7 +222,8 @@ tcp_take_syn(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 {
 	uint32_t head = c->t.family == 4 ? 40 : 60, mss;
 
-	c->peer_mss = s->mss != 0 ? s->mss : TCP_MSS_DEF;
+	c->peer_mss = s->mss != 0 ? s->mss :
+	    c->t.family == 4 ? TCP_MSS_DEF : TCP_MSS_DEF6;
 	/* RFC 7323 §2.2, §3.2, RFC 2018 §2: what both said */
 	if (s->wscale != TCP_WSCALE_NONE)
 		c->wscale = (uint8_t)(s->wscale << 4 | tcp_wscale(n));

@@ -29,6 +29,7 @@
 #define TCP_HLEN	20u
 #define TCP_MSS_MIN	88u	/* smaller ones count as this */
 #define TCP_MSS_DEF	536u	/* RFC 9293 §3.7.1: no MSS option */
+#define TCP_MSS_DEF6	1220u	/* and over IPv6 */
 #define TCP_WSCALE_MAX	14u	/* RFC 7323 §2.3 */
 #define TCP_WSCALE_NONE	0xffu
 #define TCP_SACKS	4u	/* most blocks of one segment */

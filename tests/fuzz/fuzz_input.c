@@ -7,7 +7,7 @@
  * service does, a death and adoption. Between steps the accounts must
  * balance; the stack's own assertions and the sanitizers do the rest.
  */
-#include "../lib/plain.h"
+#include "../lib/fuzz_bed.h"
 
 #define PEER		1u	/* 10.0.0.1 is who we play */
 #define HOST		2u
@@ -16,20 +16,9 @@
 #define STEPS_MAX	200u
 #define COUNT_EVERY	8u	/* steps between looks at the accounts */
 
-int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* The rest of the input. */
-struct bytes {
-	const uint8_t *p;
-	size_t n;
-};
-
 enum op { OP_RAW, OP_SEGMENT, OP_SYN, OP_TIME, OP_SERVICE, OP_ARP, OP_ICMP,
     OP_ADOPT, OP_CONNECT, OP_SQUEEZE, OPS };
 
-static struct plain host;
-static struct plain_box out;
-static uint64_t now;
 static uint8_t service;		/* what the service does: bits */
 
 #define SERVE_READ	0x01u
@@ -40,49 +29,6 @@ static uint8_t service;		/* what the service does: bits */
 #define SERVE_CLOSE	0x20u
 #define SERVE_ABORT	0x40u
 #define SERVE_TIMER	0x80u
-
-static uint8_t
-u8(struct bytes *b)
-{
-	if (b->n == 0)
-		return 0;
-	b->n--;
-	return *b->p++;
-}
-
-static uint16_t
-u16(struct bytes *b)
-{
-	uint16_t hi = u8(b);
-
-	return (uint16_t)(hi << 8 | u8(b));
-}
-
-/* Up to len bytes of the input; how many there were. */
-static uint32_t
-take(struct bytes *b, uint8_t *to, uint32_t len)
-{
-	uint32_t n = len < b->n ? len : (uint32_t)b->n;
-
-	memcpy(to, b->p, n);
-	b->p += n;
-	b->n -= n;
-	return n;
-}
-
-static void
-put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void
-put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
 
 static void
 event(void *arg, struct conn *c, uint32_t events)
@@ -131,23 +77,13 @@ feed(const uint8_t *frame, uint32_t len)
 }
 
 static void
-put_link(uint8_t *b, uint16_t type)
-{
-	memset(b, 0, 12);
-	b[0] = b[6] = 2;
-	b[5] = HOST;
-	b[11] = PEER;
-	put16(b + 12, type);
-}
-
-static void
 put_ip(uint8_t *ip, uint32_t total, uint8_t proto)
 {
 	uint16_t sum;
 
 	memset(ip, 0, 20);
 	ip[0] = 0x45;
-	put16(ip + 2, total);
+	wr16(ip + 2, total);
 	ip[8] = 64;
 	ip[9] = proto;
 	memcpy(ip + 12, (uint8_t[]){ 10, 0, 0, PEER, 10, 0, 0, HOST }, 8);
@@ -166,27 +102,11 @@ feed_segment(uint8_t *b, uint32_t len)
 	put_link(b, 0x0800);
 	put_ip(ip, 20 + len, 6);
 	memset(t + 16, 0, 2);
-	put16(ph + 2, len);
+	wr16(ph + 2, len);
 	sum = csum_add(csum_add(0, ip + 12, 8), ph, 4);
 	fold = (uint16_t)~csum_fold(csum_add(sum, t, len));
 	memcpy(t + 16, &fold, 2);
 	feed(b, ETH + 20 + len);
-}
-
-/* The i-th connection in use, or NULL. */
-static struct conn *
-pick(uint32_t i)
-{
-	uint32_t id, n = host.conf.shape.conns, k;
-	struct conn *c;
-
-	for (k = 0; k < 2 * n; k++) {
-		id = k % n;
-		c = conn_at(host.net, id);
-		if (atomic_load(&c->rec.state) == REC_USED && i-- == 0)
-			return c;
-	}
-	return NULL;
 }
 
 /* A segment of a live connection, its numbers near the right ones. */
@@ -201,10 +121,10 @@ op_segment(struct bytes *in)
 		return;
 	memcpy(t, &c->t.rport_be, 2);
 	memcpy(t + 2, &c->t.lport_be, 2);
-	put32(t + 4, c->rcv_nxt + (uint32_t)(int16_t)u16(in));
-	put32(t + 8, c->snd_nxt + (uint32_t)(int16_t)u16(in));
+	wr32(t + 4, c->rcv_nxt + (uint32_t)(int16_t)u16(in));
+	wr32(t + 8, c->snd_nxt + (uint32_t)(int16_t)u16(in));
 	t[13] = u8(in);
-	put16(t + 14, u16(in));
+	wr16(t + 14, u16(in));
 	opt = 4 * (u8(in) % 11);
 	take(in, t + 20, opt);
 	t[12] = (uint8_t)((20 + opt) / 4 << 4);
@@ -219,11 +139,11 @@ op_syn(struct bytes *in)
 	uint8_t b[ETH + 20 + 60] = { 0 }, *t = b + ETH + 20;
 	uint32_t opt;
 
-	put16(t, 40000u + u8(in));
-	put16(t + 2, LISTEN);
-	put32(t + 4, 0xfffffff0u);
+	wr16(t, 40000u + u8(in));
+	wr16(t + 2, LISTEN);
+	wr32(t + 4, 0xfffffff0u);
 	t[13] = 0x02;
-	put16(t + 14, u16(in));
+	wr16(t + 14, u16(in));
 	opt = 4 * (u8(in) % 11);
 	take(in, t + 20, opt);
 	t[12] = (uint8_t)((20 + opt) / 4 << 4);
@@ -244,9 +164,9 @@ op_arp(struct bytes *in)
 	uint8_t b[60] = { 0 }, *q = b + ETH;
 
 	put_link(b, 0x0806);
-	put32(q, 0x00010800);
-	put16(q + 4, 0x0604);
-	put16(q + 6, u8(in));
+	wr32(q, 0x00010800);
+	wr16(q + 4, 0x0604);
+	wr16(q + 6, u8(in));
 	q[8] = 2;
 	q[13] = u8(in);
 	memcpy(q + 14, (uint8_t[]){ 10, 0, 0, u8(in) }, 4);
@@ -266,13 +186,13 @@ op_icmp(struct bytes *in)
 	put_ip(b + ETH, sizeof(b) - ETH, 1);
 	m[0] = u8(in);
 	m[1] = u8(in);
-	put16(m + 6, u16(in));
+	wr16(m + 6, u16(in));
 	put_ip(m + 8, 576, 6);
 	memcpy(m + 20, (uint8_t[]){ 10, 0, 0, HOST, 10, 0, 0, PEER }, 8);
 	if (c != NULL) {
 		memcpy(q, &c->t.lport_be, 2);
 		memcpy(q + 2, &c->t.rport_be, 2);
-		put32(q + 4, c->snd_una + (uint32_t)(int16_t)u16(in));
+		wr32(q + 4, c->snd_una + (uint32_t)(int16_t)u16(in));
 	}
 	sum = (uint16_t)~csum_fold(csum_add(0, m, 36));
 	memcpy(m + 2, &sum, 2);
@@ -299,21 +219,13 @@ op_connect(struct bytes *in)
 	feed(NULL, UINT32_MAX);
 }
 
-/* Almost all frames are elsewhere while one more step runs. */
 static void
-op_squeeze(struct bytes *in)
+op_squeezed(struct bytes *in)
 {
-	static struct pkt *away[PLAIN_FRAMES];
-	uint32_t keep = u8(in) % 8, n = 0;
-
-	while (host.pool.n > keep)
-		away[n++] = host.pool.p[--host.pool.n];
 	if (u8(in) & 1)
 		op_segment(in);
 	else
 		op_time(in);
-	while (n > 0)
-		host.pool.p[host.pool.n++] = away[--n];
 }
 
 static void
@@ -351,7 +263,7 @@ step(struct bytes *in)
 		op_connect(in);
 		break;
 	default:
-		op_squeeze(in);
+		squeeze(in, u8(in) % 8, op_squeezed);
 	}
 }
 
@@ -380,7 +292,6 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = { data, size };
-	const char *why;
 	uint32_t i;
 	uint8_t how = u8(&in);
 
@@ -407,8 +318,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		step(&in);
 		if (i % COUNT_EVERY != 0 && in.n > 0)
 			continue;
-		why = plain_count(&host);
-		assert(why == NULL);
+		accounts();
 	}
 	return 0;
 }

@@ -22,25 +22,29 @@
 
 #define JOBS_MAX	64u
 #define SEED_SECONDS	300u	/* of real time; then a seed counts as hung */
+#define TAIL		40u	/* lines of the trace of one that failed */
 
 struct options {
 	const char *program;
 	const struct scenario *scenario;
 	uint64_t from, to;
+	const char *keep;	/* file of seeds that failed once, or NULL */
+	struct kept *kept;	/* what it holds; these run first */
+	uint32_t nkept;
 	uint32_t jobs;
 	bool trace, verbose;
 };
 
 /* What a job tells the parent; shared. */
 struct job {
-	_Atomic uint64_t seed;	/* at work on it; 0: none */
+	_Atomic uint64_t item;	/* at work on it; 0: none */
 	_Atomic uint64_t passed, failed;
 	pid_t pid;
 };
 
 /* Shared by all jobs. */
 struct shared {
-	_Atomic uint64_t next;	/* seed to be taken next */
+	_Atomic uint64_t next;	/* to be taken next, from 1 on */
 	struct job job[JOBS_MAX];
 };
 
@@ -50,18 +54,38 @@ usage(void)
 	const struct scenario *s;
 
 	fprintf(stderr, "usage: sim [--seed N | --seeds FROM-TO | --table] "
-	    "[--trace] [--verbose]\n           [--watch MS]           [--scenario NAME] [-j N]\nscenarios:\n");
+	    "[--trace] [--verbose]\n           [--watch MS] [--keep FILE]           [--scenario NAME] [-j N]\nscenarios:\n");
 	for (s = scenarios; s->name != NULL; s++)
 		fprintf(stderr, "  %-10s %s\n", s->name, s->help);
 	exit(2);
 }
 
-static void
-repeat_line(const struct options *o, uint64_t seed)
+static uint64_t
+items(const struct options *o)
 {
+	return o->nkept + (o->to - o->from + 1);
+}
+
+/* What the i-th piece of work is: kept seeds come first. */
+static struct kept
+item(const struct options *o, uint64_t i)
+{
+	if (i <= o->nkept)
+		return o->kept[i - 1];
+	return (struct kept){ o->from + (i - 1 - o->nkept), o->scenario };
+}
+
+/* How to repeat one that failed; and it is kept, if it is new. */
+static void
+failed_line(const struct options *o, uint64_t i)
+{
+	struct kept k = item(o, i);
+
 	printf("  repeat: %s --seed %llu%s%s --trace\n", o->program,
-	    (unsigned long long)seed, o->scenario ? " --scenario " : "",
-	    o->scenario ? o->scenario->name : "");
+	    (unsigned long long)k.seed, k.scenario ? " --scenario " : "",
+	    k.scenario ? k.scenario->name : "");
+	if (o->keep != NULL && i > o->nkept)
+		keep_add(o->keep, &k);
 }
 
 static double
@@ -90,29 +114,42 @@ print_counters(const struct world *w)
 	}
 }
 
-/* Run one seed; true: it passed. */
-static bool
-run_seed(const struct options *o, struct world *w, uint64_t seed)
+/* One that failed once more, for the end of its trace. */
+static void
+show_tail(struct world *w, const struct kept *k)
 {
+	alarm(SEED_SECONDS);
+	(void)world_run(w, k->seed, k->scenario, true);
+	alarm(0);
+	trace_print(w, TAIL);
+}
+
+/* Run one piece of work; true: it passed. */
+static bool
+run_item(const struct options *o, struct world *w, uint64_t i)
+{
+	struct kept k = item(o, i);
 	double t0 = seconds();
 	int err;
 
 	alarm(SEED_SECONDS);
-	err = world_run(w, seed, o->scenario, o->trace);
+	err = world_run(w, k.seed, k.scenario, o->trace);
 	alarm(0);
 	if (o->trace)
-		trace_print(w);
+		trace_print(w, TRACE_LINES);
 	if (err < 0) {
 		printf("sim: seed %llu%s%s failed at %.6f s: %s\n",
-		    (unsigned long long)seed, o->scenario ? " of " : "",
-		    o->scenario ? o->scenario->name : "",
+		    (unsigned long long)k.seed, k.scenario ? " of " : "",
+		    k.scenario ? k.scenario->name : "",
 		    (double)w->now / SEC, w->why);
-		repeat_line(o, seed);
+		failed_line(o, i);
+		if (!o->trace)
+			show_tail(w, &k);
 	} else if (o->verbose) {
 		printf("seed %llu: %u hosts, %u plans, %llu frames, %llu "
 		    "turns, %llu deaths, %.3f s virtual, %.3f s real, "
 		    "%u kbit/s\n",
-		    (unsigned long long)seed, w->nhosts, w->nplans,
+		    (unsigned long long)k.seed, w->nhosts, w->nplans,
 		    (unsigned long long)w->frames_sent,
 		    (unsigned long long)w->steps,
 		    (unsigned long long)w->deaths,
@@ -131,7 +168,7 @@ static void
 on_abort(int sig)
 {
 	signal(sig, SIG_DFL);
-	trace_print(dying);
+	trace_print(dying, TRACE_LINES);
 	fflush(stdout);
 	raise(sig);
 }
@@ -140,7 +177,7 @@ static _Noreturn void
 work(const struct options *o, struct shared *sh, struct job *j)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	uint64_t seed;
+	uint64_t i;
 
 	if (w == NULL)
 		err(1, "world");
@@ -153,13 +190,13 @@ work(const struct options *o, struct shared *sh, struct job *j)
 		signal(SIGSEGV, on_abort);
 		signal(SIGALRM, on_abort);
 	}
-	while ((seed = atomic_fetch_add(&sh->next, 1)) <= o->to) {
-		atomic_store(&j->seed, seed);
-		if (run_seed(o, w, seed))
+	while ((i = atomic_fetch_add(&sh->next, 1)) <= items(o)) {
+		atomic_store(&j->item, i);
+		if (run_item(o, w, i))
 			atomic_fetch_add(&j->passed, 1);
 		else
 			atomic_fetch_add(&j->failed, 1);
-		atomic_store(&j->seed, 0);
+		atomic_store(&j->item, 0);
 	}
 	free(w->trace);
 	free(w->flow);
@@ -185,15 +222,18 @@ start(const struct options *o, struct shared *sh, struct job *j)
 static bool
 reap(const struct options *o, struct job *j, int status)
 {
-	uint64_t seed = atomic_load(&j->seed);
+	uint64_t i = atomic_load(&j->item);
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return true;
-	printf("sim: seed %llu ended by %s\n", (unsigned long long)seed,
+	if (i == 0)
+		return true;
+	printf("sim: seed %llu ended by %s\n",
+	    (unsigned long long)item(o, i).seed,
 	    WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit");
-	repeat_line(o, seed);
+	failed_line(o, i);
 	atomic_fetch_add(&j->failed, 1);
-	atomic_store(&j->seed, 0);
+	atomic_store(&j->item, 0);
 	return false;
 }
 
@@ -211,7 +251,7 @@ run(const struct options *o)
 		err(1, "mmap");
 	/* Inherited as ignored it would leave nothing to wait for. */
 	signal(SIGCHLD, SIG_DFL);
-	atomic_store(&sh->next, o->from);
+	atomic_store(&sh->next, 1);
 	for (i = 0; i < o->jobs; i++)
 		start(o, sh, &sh->job[i]);
 	while (running > 0 && (pid = wait(&status)) > 0) {
@@ -230,7 +270,7 @@ run(const struct options *o)
 	}
 	printf("sim: %llu passed, %llu failed\n", (unsigned long long)passed,
 	    (unsigned long long)failed);
-	return failed > 0 || passed != o->to - o->from + 1;
+	return failed > 0 || passed != items(o);
 }
 
 static uint64_t
@@ -262,14 +302,22 @@ range(struct options *o, char *s)
 static const struct scenario *
 scenario(const char *name)
 {
-	const struct scenario *s;
+	const struct scenario *s = scenario_find(name);
 
-	for (s = scenarios; name != NULL && s->name != NULL; s++)
-		if (strcmp(s->name, name) == 0)
-			return s;
+	if (s != NULL)
+		return s;
 	warnx("--scenario: there is no %s", name ? name : "name");
 	usage();
 	return NULL;
+}
+
+static void
+keep(struct options *o, const char *file)
+{
+	if (file == NULL)
+		errx(2, "--keep: a file is expected");
+	o->keep = file;
+	o->nkept = keep_load(file, &o->kept);
 }
 
 int
@@ -289,6 +337,8 @@ main(int argc, char **argv)
 			o.trace = true;
 		else if (strcmp(argv[i], "--verbose") == 0)
 			o.verbose = true;
+		else if (strcmp(argv[i], "--keep") == 0)
+			keep(&o, argv[++i]);
 		else if (strcmp(argv[i], "--scenario") == 0)
 			o.scenario = scenario(argv[++i]);
 		else if (strcmp(argv[i], "--watch") == 0)

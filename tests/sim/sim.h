@@ -368,7 +368,8 @@ void	trace_frame(struct world *w, char what, const struct wire *f);
 /* Something else worth a line: printf format. */
 void	trace_note(struct world *w, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
-void	trace_print(const struct world *w);
+/* Print the last most lines. */
+void	trace_print(const struct world *w, uint64_t most);
 
 /* ---- gen.c: a world from a seed ---- */
 void	gen_world(struct world *w);
@@ -450,6 +451,18 @@ int	world_run(struct world *w, uint64_t seed, const struct scenario *sc,
 	    bool tracing);
 /* Print how connections send every so many µs of the next run; 0: not. */
 extern uint64_t world_watch;
+
+/* ---- keep.c: seeds that failed once ---- */
+struct kept {
+	uint64_t seed;
+	const struct scenario *scenario; /* NULL: none */
+};
+
+const struct scenario *scenario_find(const char *name);
+/* Read a file of them; how many. Exits with a message if it is malformed. */
+uint32_t keep_load(const char *file, struct kept **list);
+/* Write one behind the others. */
+void	keep_add(const char *file, const struct kept *k);
 
 /* ---- table.c ---- */
 /* Goodput by loss: run all cells in so many processes, print the table,

@@ -127,10 +127,12 @@ print_line(const struct world *w, const struct trace_line *t)
 }
 
 void
-trace_print(const struct world *w)
+trace_print(const struct world *w, uint64_t most)
 {
-	uint64_t i = w->ntrace > TRACE_LINES ? w->ntrace - TRACE_LINES : 0;
+	uint64_t i;
 
-	for (; i < w->ntrace; i++)
+	if (most > TRACE_LINES)
+		most = TRACE_LINES;
+	for (i = w->ntrace > most ? w->ntrace - most : 0; i < w->ntrace; i++)
 		print_line(w, &w->trace[i % TRACE_LINES]);
 }
