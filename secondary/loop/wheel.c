@@ -280,5 +280,11 @@ wheel_deadline(struct net *n)
 			return best;
 	}
 	next = next_tick(w);
-	return next == UINT64_MAX ? UINT64_MAX : next << WHEEL_SHIFT;
+	if (next == UINT64_MAX)
+		return UINT64_MAX;
+	/* a coarse block that begins sooner was spread above: what is left in
+	 * it is later than that */
+	if (next < w->tick + EXACT_TICKS)
+		next = w->tick + EXACT_TICKS;
+	return next << WHEEL_SHIFT;
 }

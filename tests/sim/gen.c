@@ -43,6 +43,11 @@ gen_link(struct world *w, struct link *l, enum weather weather)
 	l->reorder = some(r, 500000, 100000);
 	l->reorder_us = rng_log(r, 10, 4 * l->delay_us + 1000);
 	l->corrupt = some(r, 400000, 10000);
+	/* A path that knows no order at all. */
+	if (rng_chance(r, 40000)) {
+		l->reorder = rng_range(r, 200000, 900000);
+		l->reorder_us = rng_log(r, 1000, 20 * l->delay_us + 2000);
+	}
 	if (weather == HEAVY && rng_chance(r, 300000)) {
 		l->dark_at = rng_range(r, 0, 5 * SEC);
 		l->dark_until = l->dark_at + rng_log(r, 1000, 3 * SEC);
@@ -153,9 +158,10 @@ gen_tcp(struct world *w, struct net_conf *c)
 	c->timewait_us = rng_log(r, 10000, 60 * SEC);
 	if (rng_chance(r, 300000))
 		c->finwait2_us = rng_log(r, SEC, 60 * SEC);
-	c->rcvbuf = rng_log(r, 4096, 262144);
+	/* The least that a setting allows, too. */
+	c->rcvbuf = rng_log(r, rng_chance(r, 100000) ? 2048 : 4096, 262144);
 	c->rcvbuf_max = c->rcvbuf << rng_below(r, 4);
-	c->sndbuf = rng_log(r, 4096, 262144);
+	c->sndbuf = rng_log(r, rng_chance(r, 100000) ? 2048 : 4096, 262144);
 	if (rng_chance(r, 300000))
 		c->initial_window = rng_range(r, 1, 10);
 	if (rng_chance(r, 200000))
@@ -169,7 +175,8 @@ gen_tcp(struct world *w, struct net_conf *c)
 	/* What a flood leaves half-open takes no record that a plan needs. */
 	c->backlog = rng_chance(r, 200000) ? rng_log(r, 1, 16) :
 	    rng_range(r, w->nplans, w->nplans + 64);
-	c->shape.conns += c->backlog;
+	/* Some listen once for each family. */
+	c->shape.conns += 2 * c->backlog;
 	/* Whoever waits to read must learn of a RST that was lost. */
 	c->keepalive_us = rng_log(r, 2 * SEC, 30 * SEC);
 }
