@@ -62,7 +62,8 @@ on_diff(void *arg, const struct conf_item *was, const struct conf_item *is)
 	if (was != NULL && is != NULL && (is->opt->type == OPT_ROOT ||
 	    is->opt->type == OPT_ROOTS))
 		return;		/* see compare_roots() */
-	if (was != NULL && is != NULL && is->opt->live) {
+	if (was != NULL && is != NULL && is->opt->live &&
+	    is->table->size <= BOARD_OPTIONS) {
 		rl.nlive++;
 		return;
 	}
@@ -277,6 +278,8 @@ reload_begin(struct super *s, const char *file, char *err, size_t errlen)
 	    errlen) < 0)
 		return -EINVAL;
 	compare(s);
+	if (rl.next.warnings[0] != '\0')
+		super_say(s, "reload: %s", rl.next.warnings);
 	memcpy(s->board->live.source, rl.source, sizeof(rl.source));
 	rl.wanted = atomic_load(&s->board->cache.tried) + 1;
 	rl.since_us = s->now_us;
