@@ -15,6 +15,8 @@
 
 #define PIECE		65536u	/* most bytes asked for together */
 #define LITTLE		4096u	/* worth a read, when there is more to come */
+#define SPARE		64u	/* of 1024 chunks, left to all other answers */
+#define AGAIN_MS	250	/* when they may be free again */
 
 /* Bytes of its answer that a connection may have queued. */
 static uint64_t
@@ -92,9 +94,17 @@ stream_first(struct hx *x, const struct fcache_entry *e, uint64_t first,
 	if (x->st->step > 0 || x->st->pos > 0)
 		return true;
 	hx_flush(x);
-	if (x->s->io->fetch == NULL || conn_spare(x->n) < 64) {
-		svc_count(x->s, HTTP_REFUSED, 1);
+	if (x->s->io->fetch == NULL) {
 		*go = page_error(x, 503);
+		return false;
+	}
+	if (conn_spare(x->n) < SPARE) {
+		/* Who has not begun holds nothing: it can wait until those
+		 * who have are done. */
+		hx_timer(x, AGAIN_MS);
+		svc_count(x->s, HTTP_BLOCKED, 1);
+		x->blocked = true;
+		*go = GO_WAIT;
 		return false;
 	}
 	got = piece(x, e, first, &bytes, first + len);
