@@ -264,7 +264,8 @@ struct board_live {
 struct slot_fixed {
 	uint8_t group;		/* index, BOARD_NONE: unused */
 	uint8_t index;		/* number of the slot within its group */
-	uint8_t pad[2];
+	uint8_t spare;		/* 1: not started until it is added */
+	uint8_t pad;
 	uint32_t npkts;		/* buffers in the slot's pool */
 	uint32_t pkt_room;	/* bytes of a buffer behind struct pkt */
 	uint32_t lcore;		/* DPDK lcore id of the slot's process */
@@ -287,6 +288,9 @@ struct slot_super {
 	_Atomic uint64_t pid_start;
 	_Atomic uint32_t cpu;
 	_Atomic uint32_t stop;	/* 1: the worker finishes and exits */
+	_Atomic uint32_t drain_ms; /* and takes this long at most for what is
+				   under way; 0: its own limit, with which one
+				   that hears nothing goes earlier */
 	_Atomic uint32_t dead_pid; /* pid that died here last: pidfd said so */
 	_Atomic uint32_t restarts;
 	_Atomic uint64_t since_us; /* CLOCK_REALTIME of last state change */

@@ -22,6 +22,10 @@ static const struct {
 	[CTL_DOWN]	= { "down", 0, 0 },
 	[CTL_RESTART]	= { "restart", 1, 0 },
 	[CTL_RELOAD]	= { "reload", 0, 1 },
+	[CTL_ADD]	= { "add", 3, 0 },
+	[CTL_DRAIN]	= { "drain", 2, 0 },
+	[CTL_REMOVE]	= { "remove", 2, 0 },
+	[CTL_REBALANCE]	= { "rebalance", 0, 0 },
 };
 
 /* Split a line in place at single blanks. Words, or -EBADMSG. */
@@ -47,14 +51,47 @@ split(char *line, char *word[CTL_WORDS])
 }
 
 static int
-parse_args(struct ctl_request *r, char *word[CTL_WORDS])
+number(const char *text, long long max, uint32_t *to)
 {
 	const char *bad;
 
-	if (r->verb != CTL_RESTART)
-		return 0;
-	r->slot = (uint32_t)strtonum(word[1], 0, BOARD_SLOTS - 1, &bad);
+	*to = (uint32_t)strtonum(text, 0, max, &bad);
 	return bad == NULL ? 0 : -EINVAL;
+}
+
+static int
+parse_add(struct ctl_request *r, char *word[CTL_WORDS])
+{
+	uint32_t cpu = 0;
+
+	r->cpu = -1;
+	if (strlcpy(r->name, word[1], sizeof(r->name)) >= sizeof(r->name) ||
+	    number(word[2], BOARD_SLOTS, &r->count) < 0 || r->count == 0)
+		return -EINVAL;
+	if (strcmp(word[3], "-") == 0)
+		return 0;
+	if (number(word[3], CTL_CPU_MAX, &cpu) < 0)
+		return -EINVAL;
+	r->cpu = (int32_t)cpu;
+	return 0;
+}
+
+static int
+parse_args(struct ctl_request *r, char *word[CTL_WORDS])
+{
+	switch (r->verb) {
+	case CTL_ADD:
+		return parse_add(r, word);
+	case CTL_RESTART:
+		return number(word[1], BOARD_SLOTS - 1, &r->slot);
+	case CTL_DRAIN:
+	case CTL_REMOVE:
+		if (number(word[2], CTL_MS_MAX, &r->ms) < 0)
+			return -EINVAL;
+		return number(word[1], BOARD_SLOTS - 1, &r->slot);
+	default:
+		return 0;
+	}
 }
 
 int
@@ -82,9 +119,8 @@ ctl_parse(const char *buf, size_t len, struct ctl_request *r, size_t *used)
 			break;
 	if (i == CTL_VERBS)
 		return -ENOENT;
+	memset(r, 0, sizeof(*r));
 	r->verb = (enum ctl_verb)i;
-	r->slot = 0;
-	r->file[0] = '\0';
 	if ((uint32_t)n - 1 < verbs[i].args ||
 	    (uint32_t)n - 1 > verbs[i].args + verbs[i].more)
 		return -EINVAL;

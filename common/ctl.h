@@ -17,6 +17,11 @@
  *	restart SLOT	a slot that stays DEAD is started again
  *	reload [FILE]	what can change while it runs, does; progress names
  *			the rest. FILE is absolute; left out: that of the start
+ *	add NAME K CPU	K more workers of an entry or service; CPU: -, or one
+ *	drain SLOT MS	its connections go to others, then its worker ends; MS:
+ *			patience, 0: as usual
+ *	remove SLOT MS	the same; or a slot that stays DEAD is given up
+ *	rebalance	equal shares of buckets
  *
  * Programs are started by the supervisor as
  *
@@ -37,22 +42,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "board.h"
+
 #define CTL_SOCKET	"ctl"	/* in the runtime directory */
 #define CTL_CONF	"conf"	/* copy of the configuration, same place */
 #define CTL_LINE	256u	/* most bytes of a request with its newline */
 #define CTL_WORDS	4u	/* most words of a request */
+#define CTL_CPU_MAX	1023u
+#define CTL_MS_MAX	86400000u /* a day */
 
 enum ctl_verb {
 	CTL_HELLO,
 	CTL_DOWN,
 	CTL_RESTART,
 	CTL_RELOAD,
+	CTL_ADD,
+	CTL_DRAIN,
+	CTL_REMOVE,
+	CTL_REBALANCE,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
-	uint32_t slot;		/* restart: number of the slot */
+	uint32_t slot;		/* restart, drain, remove: number of the slot */
+	uint32_t count;		/* add */
+	uint32_t ms;		/* drain, remove */
+	int32_t cpu;		/* add; -1: none is named */
+	char name[BOARD_NAME];	/* add: of a worker entry or service */
 	char file[CTL_LINE];	/* reload: path, or empty */
 };
 

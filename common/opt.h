@@ -135,6 +135,9 @@ struct svc_desc {
 	const char *(*check)(const void *conf);
 	uint8_t objects;	/* enum svc_objects */
 	uint8_t count_max;	/* most slots of a group; 0: no limit */
+	uint8_t stays;		/* connections cannot go to another slot: too
+				   much is kept of them outside of their
+				   state */
 };
 
 extern const struct svc_desc *const svc_descs[];

@@ -102,10 +102,11 @@ struct conf_worker {
 	struct opt_list ports;	/* names */
 	struct opt_list after;	/* names of worker entries to wait for */
 	struct opt_list listen;	/* "addr:port", "[addr]:port", "*:lo-hi" */
-	int64_t count;		/* slots */
+	int64_t count;		/* slots with a worker from the start */
+	int64_t spare;		/* slots without one, for `starfish add` */
 	struct opt_ints cpu_list; /* as in the file; may be empty */
-	int32_t cpus[BOARD_SLOTS]; /* resolved: cpu of slot 0 .. count - 1 */
-	uint32_t ncpus;		/* = count */
+	int32_t cpus[BOARD_SLOTS]; /* resolved: cpu of each slot */
+	uint32_t ncpus;		/* = count + spare */
 	char source_ports[OPT_STRLEN]; /* "lo-hi"; empty: chosen */
 	int32_t idle;		/* enum conf_idle */
 	int32_t line;
@@ -131,7 +132,7 @@ struct conf {
 	uint32_t nports;
 	struct conf_worker workers[BOARD_GROUPS];
 	uint32_t nworkers;
-	uint32_t nslots;	/* sum of count */
+	uint32_t nslots;	/* sum of count and spare */
 	char warnings[CONF_ERRLEN]; /* one line each */
 };
 
@@ -192,6 +193,13 @@ void	conf_show(const struct conf *c, FILE *out);
 void	conf_value(const struct conf_item *it, char *buf, size_t len);
 void	conf_default(const struct opt *o, char *buf, size_t len);
 void	conf_range(const struct opt *o, char *buf, size_t len);
+
+/* Slots of a worker entry, spare ones too. */
+static inline uint32_t
+conf_slots(const struct conf_worker *w)
+{
+	return (uint32_t)(w->count + w->spare);
+}
 
 /*
  * Shape of the arena of each slot of a worker entry: the one place that

@@ -44,7 +44,7 @@ named_cpus(struct reader *r, const config_setting_t *list, uint32_t i,
 			    u->max - 1);
 			return;
 		}
-	for (k = 0; k < (uint32_t)w->count && k < BOARD_SLOTS; k++) {
+	for (k = 0; k < conf_slots(w) && k < BOARD_SLOTS; k++) {
 		cpu = w->cpu_list.v[k % w->cpu_list.n];
 		w->cpus[w->ncpus++] = cpu;
 		u->used[cpu]++;
@@ -83,7 +83,7 @@ check_cpus(struct reader *r, const config_setting_t *list)
 		w = &r->c->workers[i];
 		if (w->cpu_list.n > 0)
 			continue;
-		for (k = 0; k < (uint32_t)w->count && k < BOARD_SLOTS; k++) {
+		for (k = 0; k < conf_slots(w) && k < BOARD_SLOTS; k++) {
 			cpu = free_cpu(&u);
 			w->cpus[w->ncpus++] = cpu;
 			u.used[cpu]++;

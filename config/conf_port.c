@@ -268,7 +268,7 @@ port_slots(const struct conf *c, uint32_t i)
 
 	for (k = 0; k < c->nworkers; k++)
 		if (c->workers[k].port_mask & 1u << i)
-			n += (int)c->workers[k].count;
+			n += (int)conf_slots(&c->workers[k]);
 	return n;
 }
 

@@ -87,7 +87,7 @@ fence_frames(const struct conf *c)
 		for (k = 0; k < c->nports; k++)
 			if (c->workers[i].port_mask & 1u << k &&
 			    c->ports[k].type != PORT_WIRE)
-				n += (uint64_t)c->workers[i].count *
+				n += (uint64_t)conf_slots(&c->workers[i]) *
 				    (uint64_t)c->ports[k].descriptors;
 	return n;
 }
@@ -104,7 +104,7 @@ size_needed(const struct conf *c, uint64_t roots)
 		conf_arena_shape(c, &c->workers[i], &shape);
 		shaped = round_up(arena_size(&shape), PAGE) +
 		    pool_bytes((uint64_t)m->buffers, (uint64_t)m->buffer_size);
-		sum += shaped * (uint64_t)c->workers[i].count;
+		sum += shaped * conf_slots(&c->workers[i]);
 	}
 	rings = n * n * (xring_size((uint32_t)m->ring) +
 	    xring_size((uint32_t)m->wire_ring));
@@ -156,12 +156,12 @@ conf_slot(const struct conf *c, uint32_t slot, uint32_t *group,
 	uint32_t i;
 
 	for (i = 0; i < c->nworkers; i++) {
-		if (slot < (uint32_t)c->workers[i].count) {
+		if (slot < conf_slots(&c->workers[i])) {
 			*group = i;
 			*index = slot;
 			return 0;
 		}
-		slot -= (uint32_t)c->workers[i].count;
+		slot -= conf_slots(&c->workers[i]);
 	}
 	return -EINVAL;
 }

@@ -180,6 +180,8 @@ static const struct opt worker_opts[] = {
 	  .help = "Where it accepts: \"address:port\", \"*:80-89\", \"udp:*:53\"." },
 	{ "count", OPT_INT, W(count), 1, 1, BOARD_SLOTS,
 	  .help = "Workers of this group, one slot each." },
+	{ "spare", OPT_INT, W(spare), 0, 0, BOARD_SLOTS - 1,
+	  .help = "Slots with memory but no worker, for `starfish add`." },
 	{ "cpus", OPT_INTS, W(cpu_list), .min = 0, .max = 1023,
 	  .help = "CPU of each worker, in turn; empty: chosen." },
 	{ "source_ports", OPT_STRING, W(source_ports),

@@ -207,7 +207,7 @@ check_workers(struct reader *r, const config_setting_t *list)
 		check_count(r, list, i);
 		check_program(r, list, i);
 		check_options(r, list, i);
-		c->nslots += (uint32_t)c->workers[i].count;
+		c->nslots += conf_slots(&c->workers[i]);
 	}
 	check_after_cycles(r, list);
 	if (c->nslots > BOARD_SLOTS)

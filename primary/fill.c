@@ -82,6 +82,7 @@ fill_slot(struct primary *p, uint32_t s, uint32_t g, uint32_t index)
 
 	f->group = (uint8_t)g;
 	f->index = (uint8_t)index;
+	f->spare = index >= (uint32_t)p->conf->workers[g].count;
 	f->npkts = (uint32_t)m->buffers;
 	f->pkt_room = PKT_HEADROOM + (uint32_t)m->buffer_size;
 	f->lcore = s + 1;	/* 0 is ours */

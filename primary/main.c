@@ -27,6 +27,7 @@
 #define SPIN_US		300u	/* dispatch: look on so long after work */
 #define LEAVE_US	3000000u /* for workers to leave when we stop */
 #define STEER_TICKS	5u	/* buckets are looked at each so many ticks */
+#define FOLLOW_US	500u	/* the bucket table is compared so often */
 
 struct args {
 	const char *file;
@@ -233,6 +234,20 @@ tick(struct primary *p)
 		steer_update(p);
 }
 
+/* Somebody rang: a bucket may have gone to another slot. Bells ring for other
+ * things too, so not each of them is worth a look. */
+static void
+follow_buckets(struct primary *p)
+{
+	static uint64_t last;
+	uint64_t now = board_mono_us();
+
+	if (now - last < FOLLOW_US)
+		return;
+	last = now;
+	steer_update(p);
+}
+
 static int
 watch(int epfd, int fd)
 {
@@ -255,6 +270,7 @@ wait_events(struct primary *p, int epfd, int sigfd, int timeout_ms)
 			bell_drain(p->bell);
 			fence_turn(p);
 			reload_turn(p);
+			follow_buckets(p);
 		} else if (ev[i].data.fd == sigfd && read(sigfd, &si,
 		    sizeof(si)) == (ssize_t)sizeof(si)) {
 			return (int)si.ssi_signo;

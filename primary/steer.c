@@ -57,7 +57,8 @@ steer_buckets(struct primary *p)
 
 	for (g = 0; g < b->head.ngroups; g++) {
 		for (s = 0, n = 0; s < b->head.nslots; s++)
-			if (b->slot[s].fixed.group == g)
+			if (b->slot[s].fixed.group == g &&
+			    !b->slot[s].fixed.spare)
 				slot[n++] = (uint8_t)s;
 		size = grain(p, b->group[g].ports);
 		for (k = 0; k < BOARD_BUCKETS; k++) {
@@ -136,9 +137,28 @@ fill_owners(const struct board *b, uint32_t i, struct steer_map *m)
 				to = b->port[i].lane == LANE_DISPATCH ?
 				    (uint8_t)s : b->slot[s].fixed.queue[i];
 			if (by_bpf[i] && to == BOARD_NONE)
-				to = 0;
+				to = m->rest;
 			m->to[g][k] = to;
 		}
+}
+
+/* The queue of the first slot that serves the port; queue 0 before any does:
+ * its slot will. */
+static void
+fill_rest(const struct board *b, uint32_t i, struct steer_map *m)
+{
+	const struct board_slot *sl;
+	uint32_t s;
+
+	m->rest = 0;
+	for (s = 0; s < b->head.nslots; s++) {
+		sl = &b->slot[s];
+		if (sl->fixed.queue[i] == BOARD_NONE || atomic_load_explicit(
+		    &sl->worker.phase, memory_order_relaxed) != PHASE_SERVING)
+			continue;
+		m->rest = sl->fixed.queue[i];
+		return;
+	}
 }
 
 static void
@@ -146,6 +166,7 @@ fill_map(const struct primary *p, uint32_t i)
 {
 	toeplitz_init(&maps[i]->key, p->board->port[i].rss_key);
 	fill_groups(p->board, i, maps[i]);
+	fill_rest(p->board, i, maps[i]);
 	fill_owners(p->board, i, maps[i]);
 }
 
@@ -266,6 +287,7 @@ steer_update(struct primary *p)
 		if (maps[i] == NULL)
 			continue;
 		memcpy(before, maps[i]->to, sizeof(before));
+		fill_rest(p->board, i, maps[i]);
 		fill_owners(p->board, i, maps[i]);
 		if (p->port[i].reta_size > 0 &&
 		    memcmp(before, maps[i]->to, sizeof(before)) != 0 &&

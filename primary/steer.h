@@ -21,6 +21,7 @@ struct steer_map {
 	struct toeplitz key;
 	uint8_t group[65536];	/* of a local TCP or UDP port; BOARD_NONE */
 	uint8_t to[BOARD_GROUPS][BOARD_BUCKETS];
+	uint8_t rest;		/* tap: queue of frames without a flow */
 };
 
 /* What m says of a received frame: PKT_RX_HASH and hash are set if it has a

@@ -2,7 +2,7 @@
  * steer_bpf: the program that chooses a tap's queue, in the place of a NIC's
  * RSS: Toeplitz hash of the tuple by byte tables, group by local port, queue
  * by bucket. Frames without a whole TCP or UDP tuple (ARP, ICMP, fragments)
- * go to queue 0.
+ * go to the queue of a slot that serves.
  *
  * It is assembled by hand: a compiler for eBPF would be one more thing to
  * install, and the tables make it straight-line code.
@@ -75,7 +75,8 @@ alu_imm(struct prog *g, uint8_t op, uint8_t dst, int32_t imm)
 	emit(g, BPF_ALU64 | op | BPF_K, dst, 0, 0, imm);
 }
 
-/* Jump to the end, where the program returns 0, if r0 OP imm. */
+/* Jump to the end, where the program returns `rest`, if r0 OP imm. r7 is the
+ * map until look_up() has found something. */
 static void
 out_if(struct prog *g, uint8_t op, uint8_t reg, int32_t imm)
 {
@@ -212,7 +213,8 @@ assemble(struct prog *g, int map_fd)
 	look_up(g);
 	for (i = 0; i < g->nfix; i++)
 		g->in[g->fix[i]].off = (int16_t)(g->n - g->fix[i] - 1);
-	mov_imm(g, BPF_REG_0, 0);
+	alu_imm(g, BPF_ADD, BPF_REG_7, offsetof(struct steer_map, rest));
+	emit(g, BPF_LDX | BPF_MEM | BPF_B, BPF_REG_0, BPF_REG_7, 0, 0);
 	emit(g, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 }
 

@@ -13,6 +13,7 @@
 #include "../common/mbuf.h"
 #include "../common/shm.h"
 #include "attach.h"
+#include "move.h"
 #include "stack.h"
 
 #define DRAIN_US	10000u	/* patience with readers of our rings */
@@ -262,7 +263,7 @@ int
 adopt(struct io *io, const struct seat_args *a,
     const struct seat_before *before)
 {
-	bool again, adopted;
+	bool again, adopted = false;
 	uint32_t i, k;
 	int err = 0;
 
@@ -277,7 +278,11 @@ adopt(struct io *io, const struct seat_args *a,
 	/* a pool that somebody died in is of no use until it is rebuilt */
 	io->pool_open = !again;
 	pool_balance(io);
-	err = make_net(io, again, &adopted);
+	err = move_open(io);
+	if (err == 0)
+		err = make_net(io, again, &adopted);
+	if (err == 0)
+		move_start(io);
 	if (err == 0 && again)
 		err = rebuild_pool(io);
 	if (err == 0 && again)

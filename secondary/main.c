@@ -20,6 +20,7 @@
 #include "attach.h"
 #include "confine.h"
 #include "io/io.h"
+#include "move.h"
 #include "seat.h"
 #include "stack.h"
 #include "turn.h"
@@ -207,6 +208,7 @@ main(int argc, char **argv, char **envp)
 	    atomic_load(&io.slot->worker.epoch));
 	turn_run(&io);
 	seat_phase(&io, &a, PHASE_LEAVING);
+	move_call_primary(&io);
 	turn_drain(&io, DRAIN_US);
 	pool_close(&io);
 	leave(&a, io.status);

@@ -97,6 +97,24 @@ on_event(void *arg, struct conn *c, uint32_t events)
 	io->svc.service->event(&io->svc, c, events);
 }
 
+static void
+on_arrive(void *arg, struct conn *c)
+{
+	struct io *io = arg;
+
+	if (io->svc.service->arrive != NULL)
+		io->svc.service->arrive(&io->svc, c);
+}
+
+static void
+on_depart(void *arg, struct conn *c)
+{
+	struct io *io = arg;
+
+	if (io->svc.service->depart != NULL)
+		io->svc.service->depart(&io->svc, c);
+}
+
 void
 stack_env(struct io *io, struct net_env *env)
 {
@@ -107,6 +125,10 @@ stack_env(struct io *io, struct net_env *env)
 		.event = on_event,
 		.arg = io,
 		.owns = lanes_own,
+		.bucket = lanes_bucket,
+		.buckets = io->buckets,
+		.arrive = io->worker->desc->stays ? NULL : on_arrive,
+		.depart = io->worker->desc->stays ? NULL : on_depart,
 		.learned = lanes_learned,
 		.elsewhere = lanes_elsewhere,
 	};
@@ -185,7 +207,10 @@ stack_start(struct io *io)
 	s->ioarg = io;
 	s->slot = io->me;
 	s->index = io->slot->fixed.index;
-	s->count = group_count(io);
+	/* shares of what is to be done: as configured */
+	s->count = (uint32_t)io->worker->count;
+	if (s->index >= s->count)
+		s->count = s->index + 1;
 	if (getrandom(&s->seed, sizeof(s->seed), 0) !=
 	    (ssize_t)sizeof(s->seed))
 		s->seed = rte_rdtsc();

@@ -2,6 +2,7 @@
 
 #include "io/live.h"
 #include "io/reads.h"
+#include "move.h"
 #include "stack.h"
 
 #define TIMERS	64u		/* due timers of one turn */
@@ -127,8 +128,9 @@ turn(struct io *io)
 	beat(io);
 	if (__builtin_expect(clock_due(&io->clock), 0))
 		seldom(io);
+	more = move_due(io) && move_turn(io);
 	got = receive(io, late);
-	more = net_advance(io->net, t, TIMERS) > 0;
+	more |= net_advance(io->net, t, TIMERS) > 0;
 	more |= net_events(io->net, t, EVENTS) > 0;
 	if (io->reads != NULL)
 		reads_turn(io->reads, t);
@@ -168,21 +170,24 @@ all_done(struct io *io)
 	return atomic_load_explicit(&io->counters[CNT_gauge_conns],
 	    memory_order_relaxed) == 0 &&
 	    atomic_load_explicit(&io->counters[CNT_gauge_half],
-	    memory_order_relaxed) == 0 && !lanes_busy(io);
+	    memory_order_relaxed) == 0 && !lanes_busy(io) && move_done(io);
 }
 
 void
 turn_drain(struct io *io, uint64_t limit_us)
 {
-	uint64_t end = io->now + limit_us;
+	uint64_t end, asked_us = 1000 * (uint64_t)atomic_load_explicit(
+	    &io->slot->super.drain_ms, memory_order_relaxed);
 
+	end = io->now + (asked_us > 0 ? asked_us : limit_us);
 	io->leaving = true;
 	io->stop = 0;		/* idle_turn() sleeps again */
 	stack_refuse(io);
 	while (io->now < end) {
 		if (turn(io))
 			continue;
-		if (all_done(io) || io->now - io->work_us > QUIET_US)
+		if (all_done(io) || (asked_us == 0 &&
+		    io->now - io->work_us > QUIET_US))
 			break;
 		idle_turn(io, DRAIN_LOOK_US);
 	}

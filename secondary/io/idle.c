@@ -146,6 +146,16 @@ wait_us(struct io *io, uint64_t us)
 	return n > 0;
 }
 
+/* Whether a bucket is on its way, to us or from us. */
+static bool
+words_ask(struct io *io)
+{
+	if (io->buckets == NULL)
+		return false;
+	io->moving = net_move(io->net, io->now, 1);
+	return io->moving > 0;
+}
+
 static void
 sleep_until(struct io *io, uint64_t deadline_us)
 {
@@ -159,12 +169,13 @@ sleep_until(struct io *io, uint64_t deadline_us)
 		us = SETTLE_US;
 	/* pairs with the fence in bell_call() */
 	atomic_store_explicit(asleep, 1, memory_order_seq_cst);
-	if (!lanes_ready(io) && !io->stop) {
+	if (!lanes_ready(io) && !io->stop && !words_ask(io)) {
 		io_count(io, CNT_sleeps, 1);
 		wait_us(io, us);
 	}
 	atomic_store_explicit(asleep, 0, memory_order_relaxed);
 	bell_drain(io->bell);
+	io->looked_us = 0;
 }
 
 /* When to wake up at the latest. */

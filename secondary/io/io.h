@@ -17,6 +17,7 @@
 #include "../../common/board.h"
 #include "../../common/pkt.h"
 #include "../../config/conf.h"
+#include "../net/move.h"
 #include "../net/net.h"
 #include "../svc/svc.h"
 #include "clock.h"
@@ -26,6 +27,8 @@
 #include "steer.h"
 
 #define IO_RINGS	(2 * BOARD_SLOTS + 1)
+#define HOLD_MAX	2048u	/* frames of buckets on the move */
+#define MOVE_LOOK_US	1000u	/* words of buckets are looked at so often */
 
 struct rte_mempool;
 struct reads;
@@ -61,6 +64,15 @@ struct io {
 	struct ring_out wire[BOARD_SLOTS];	/* by slot */
 	struct ring_out cross[BOARD_SLOTS];
 	struct ring_out spread;			/* to the primary */
+	/* ---- buckets on the move: secondary/move.h ---- */
+	struct net_buckets *buckets; /* NULL: ours stay */
+	uint32_t moving;	/* buckets on the move here */
+	uint32_t nheld;
+	uint64_t looked_us;	/* when we looked at the words */
+	uint64_t moved_us;	/* when a bucket of ours went; 0: never */
+	uint64_t gone;		/* buckets that went, when last counted */
+	struct pkt **held;	/* HOLD_MAX of them, hold.c */
+	int primary_bell;
 	/* ---- seldom ---- */
 	struct board *board;
 	const struct conf *conf;
@@ -147,6 +159,23 @@ void	lanes_learned(void *arg, const struct pkt *p);
 
 /* net_env.elsewhere: hand a frame to the slot that owns its flow. */
 bool	lanes_elsewhere(void *arg, struct pkt *p);
+
+/* Give a frame to the slot that owns its bucket. Takes p. */
+void	lanes_hand_off(struct io *io, uint32_t to, struct pkt *p);
+
+/* net_env.bucket */
+uint32_t lanes_bucket(void *arg, uint32_t port, const struct net_addr *local,
+	    const struct net_addr *remote);
+
+/* ---- hold.c ---- */
+
+/* Hold a frame until its bucket's fate is known; where too many are held it
+ * is dropped and counted. Takes p. */
+void	hold_put(struct io *io, struct pkt *p);
+
+/* What was held, as its bucket is now: into the stack, on to its owner, or
+ * held on. */
+void	hold_turn(struct io *io);
 
 /* net_env.owns: whether we get what is sent to this client port. */
 int	lanes_own(void *arg, uint32_t port, const struct net_addr *local,

@@ -6,9 +6,8 @@
 #define STUCK_US	10000u	/* a ring that is full for so long loses what
 				   is sent to it */
 
-/* Give a frame to the slot that owns its bucket. Takes p. */
-static void
-hand_off(struct io *io, uint32_t to, struct pkt *p)
+void
+lanes_hand_off(struct io *io, uint32_t to, struct pkt *p)
 {
 	struct xent e = { .ref = pkt_ref(io->base, p), .kind = XKIND_FRAME,
 	    .port = p->port };
@@ -33,8 +32,12 @@ steer_burst(struct io *io, struct pkt **in, uint32_t n)
 
 		if (io->shared[p->port]) {
 			owner = steer_owner(io->steer[p->port], p);
+			if (owner == STEER_HOLD) {
+				hold_put(io, p);
+				continue;
+			}
 			if (owner != io->me && owner != BOARD_NONE) {
-				hand_off(io, owner, p);
+				lanes_hand_off(io, owner, p);
 				continue;
 			}
 		}
@@ -60,7 +63,8 @@ receive_ring(struct io *io, struct ring_in *r)
 		io_count(io, CNT_rx_bytes, bytes);
 		i = steer_burst(io, in, n);
 	} else {
-		i = n;
+		/* what was handed to us may have gone on meanwhile */
+		i = io->buckets != NULL ? steer_burst(io, in, n) : n;
 	}
 	if (i > 0)
 		net_input(io->net, in, i, io->now);
@@ -131,6 +135,8 @@ send_wire(struct io *io, struct pkt *p)
 
 	if (to == BOARD_NONE && io->steer[peer] != NULL) {
 		to = steer_owner(io->steer[peer], p);
+		if (to == STEER_HOLD)	/* we are at both ends */
+			to = io->me;
 		if (to == BOARD_NONE)
 			to = steer_any(io->board, peer);
 	}
@@ -334,7 +340,11 @@ lanes_elsewhere(void *arg, struct pkt *p)
 	owner = steer_owner(io->steer[p->port], p);
 	if (owner == io->me || owner == BOARD_NONE)
 		return false;
-	hand_off(io, owner, p);
+	if (owner == STEER_HOLD) {
+		hold_put(io, p);
+		return true;
+	}
+	lanes_hand_off(io, owner, p);
 	return true;
 }
 
@@ -348,4 +358,16 @@ lanes_own(void *arg, uint32_t port, const struct net_addr *local,
 		return 0;
 	return !io->shared[port] ||
 	    steer_flow(io->steer[port], local, remote) == io->me;
+}
+
+uint32_t
+lanes_bucket(void *arg, uint32_t port, const struct net_addr *local,
+    const struct net_addr *remote)
+{
+	struct io *io = arg;
+
+	/* where nobody steers nothing moves */
+	if (port >= BOARD_PORTS || io->steer[port] == NULL)
+		return 0;
+	return steer_bucket(io->steer[port], local, remote);
 }

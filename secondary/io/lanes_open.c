@@ -155,6 +155,7 @@ open_in(struct io *io, const char *fmt, uint32_t from, bool wire)
 	xring_start(in->r);
 	io->nin++;
 	in->wire = in->fresh = wire;
+	in->from = (uint8_t)from;
 	snprintf(pool, sizeof(pool), SHM_POOL, from);
 	return open_source(io, &in->src, pool, &io->board->slot[from].fixed);
 }

@@ -24,6 +24,7 @@ struct ring_in {
 	bool cutting;
 	bool wire;		/* a wire: memory needs no checksums */
 	bool fresh;		/* frames come from outside: count and steer */
+	uint8_t from;		/* slot at the other end */
 };
 
 /* Producer's end. r is NULL where there is no such ring. */

@@ -103,6 +103,7 @@ steer_init(struct steer *s, const struct board *b, uint32_t port)
 
 	s->board = b;
 	s->port = port;
+	s->state = NULL;
 	toeplitz_init(&s->key, b->port[port].rss_key);
 	memset(s->tcp, BOARD_NONE, sizeof(s->tcp));
 	enter_slots(s, b);
@@ -123,12 +124,14 @@ steer_init(struct steer *s, const struct board *b, uint32_t port)
 static inline uint32_t
 bucket_owner(const struct steer *s, uint32_t group, uint32_t hash)
 {
-	uint64_t w;
+	uint32_t k = hash % BOARD_BUCKETS, to;
 
-	w = atomic_load_explicit(
-	    &s->board->bucket[group][hash % BOARD_BUCKETS],
-	    memory_order_relaxed);
-	return BUCKET_OWNER(w);
+	to = bucket_target(atomic_load_explicit(&s->board->bucket[group][k],
+	    memory_order_relaxed));
+	/* ours by the word is not yet ours in the stack's indexes */
+	if (s->state != NULL && to == s->me && s->state[k] != MOVE_OURS)
+		return STEER_HOLD;
+	return to;
 }
 
 static uint32_t
@@ -290,9 +293,10 @@ steer_owner(const struct steer *s, struct pkt *p)
 	return bucket_owner(s, group, p->hash);
 }
 
-uint32_t
-steer_flow(const struct steer *s, const struct net_addr *local,
-    const struct net_addr *remote)
+/* The group of a TCP flow, and its hash. */
+static uint32_t
+tcp_flow(const struct steer *s, const struct net_addr *local,
+    const struct net_addr *remote, uint32_t *hash)
 {
 	uint8_t lport[2] = { (uint8_t)(local->port >> 8),
 	    (uint8_t)local->port };
@@ -301,11 +305,30 @@ steer_flow(const struct steer *s, const struct net_addr *local,
 	struct flow f = { .laddr = local->addr, .raddr = remote->addr,
 	    .lport = lport, .rport = rport, .family = local->family,
 	    .proto = IPPROTO_TCP };
-	uint32_t group = flow_group(s, &f);
+
+	*hash = flow_hash(s, &f);
+	return flow_group(s, &f);
+}
+
+uint32_t
+steer_flow(const struct steer *s, const struct net_addr *local,
+    const struct net_addr *remote)
+{
+	uint32_t hash, group = tcp_flow(s, local, remote, &hash);
 
 	if (group >= BOARD_GROUPS)
 		return BOARD_NONE;
-	return bucket_owner(s, group, flow_hash(s, &f));
+	return bucket_owner(s, group, hash);
+}
+
+uint32_t
+steer_bucket(const struct steer *s, const struct net_addr *local,
+    const struct net_addr *remote)
+{
+	uint32_t hash;
+
+	tcp_flow(s, local, remote, &hash);
+	return hash % BOARD_BUCKETS;
 }
 
 uint32_t

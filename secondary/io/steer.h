@@ -13,13 +13,19 @@
 #include "../../common/board.h"
 #include "../../common/pkt.h"
 #include "../../common/toeplitz.h"
+#include "../net/move.h"
 #include "../net/net.h"
 
 #define STEER_LOOK	0xfeu	/* group depends on the address too */
+#define STEER_HOLD	0xfdu	/* owner: us, but not yet */
 
 struct steer {
 	const struct board *board;
 	uint32_t port;		/* index on the board */
+	/* our slot and enum move_state of its group's buckets; NULL: whatever
+	 * is ours by the board is ours */
+	const uint8_t *state;
+	uint8_t me;
 	struct toeplitz key;
 	/* a UDP port of a group's clients is dealt to one of its slots */
 	uint8_t nslots[BOARD_GROUPS];
@@ -35,6 +41,8 @@ void	steer_init(struct steer *s, const struct board *b, uint32_t port);
  * The slot that owns the frame's flow; BOARD_NONE: the frame has no flow, or
  * one of no group: whoever got it handles it. An ICMP error goes to the owner
  * of the flow it quotes. Stores the hash in p if it made it: PKT_RX_HASH.
+ * STEER_HOLD: the bucket is offered to us, or has just come: the frame has to
+ * wait.
  */
 uint32_t steer_owner(const struct steer *s, struct pkt *p);
 
@@ -43,6 +51,10 @@ uint32_t steer_owner(const struct steer *s, struct pkt *p);
  * has it.
  */
 uint32_t steer_flow(const struct steer *s, const struct net_addr *local,
+	    const struct net_addr *remote);
+
+/* The bucket of that flow. */
+uint32_t steer_bucket(const struct steer *s, const struct net_addr *local,
 	    const struct net_addr *remote);
 
 /* A slot for frames of the port without a flow: the first that serves; if

@@ -337,6 +337,12 @@ net_move(struct net *n, uint64_t now_us, uint32_t budget)
 	return n->mv.open + (i < BOARD_BUCKETS);
 }
 
+const uint8_t *
+net_move_states(const struct net *n)
+{
+	return n->mv.state;
+}
+
 enum move_state
 net_move_state(const struct net *n, uint32_t bucket)
 {

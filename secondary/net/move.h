@@ -82,6 +82,9 @@ enum move_state {
  */
 uint32_t net_move(struct net *n, uint64_t now_us, uint32_t budget);
 
+/* States of all buckets here, enum move_state, for those who steer. */
+const uint8_t *net_move_states(const struct net *n);
+
 /* State of a bucket here; frames of it are for the stack only in MOVE_OURS. */
 enum move_state net_move_state(const struct net *n, uint32_t bucket);
 

@@ -178,6 +178,14 @@ struct service {
 	/* Whether a connection's answer will still take bytes of the
 	 * generation before. NULL: never. */
 	bool	(*holds_old)(struct svc *s, struct conn *c);
+	/*
+	 * A connection goes to another slot, or comes from one: take it out
+	 * of, or into, what the service keeps outside of the connection's
+	 * state (lists, counts). Only the state may be changed. One that went
+	 * may come back at once. NULL: nothing is kept.
+	 */
+	void	(*depart)(struct svc *s, struct conn *c);
+	void	(*arrive)(struct svc *s, struct conn *c);
 };
 
 /* All services of this build, ends with NULL; made by the build. */

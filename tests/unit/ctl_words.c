@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../tools/starfish/words.c"
+#include "../../tools/starfish/words_num.c"
 
 #define ARGS	8
 

@@ -59,7 +59,8 @@ gather(const struct super *s, const struct board_slot *b,
 		.dead_pid = atomic_load(&b->super.dead_pid),
 		.worker_pid = atomic_load(&b->worker.pid),
 		.phase = atomic_load(&b->worker.phase),
-		.epoch = atomic_load(&b->worker.epoch),
+		/* a spare slot is empty because it is meant to be */
+		.epoch = atomic_load(&b->worker.epoch) + b->fixed.spare,
 	};
 	f->super_alive = (uint8_t)board_pid_alive((pid_t)f->super_pid,
 	    atomic_load(&b->super.pid_start));

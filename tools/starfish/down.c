@@ -172,9 +172,8 @@ verb_down(const struct request *rq)
 }
 
 int
-verb_restart(const struct request *rq)
+verb_ask(const struct request *rq, const char *line, char name[BOARD_NAME])
 {
-	char name[BOARD_NAME], request[32];
 	int status;
 	FILE *f;
 
@@ -186,10 +185,18 @@ verb_restart(const struct request *rq)
 		    name, strerror(errno));
 		return 1;
 	}
-	snprintf(request, sizeof(request), "restart %u", rq->slot);
-	status = talk(f, request);
+	status = talk(f, line);
 	fclose(f);
 	return status;
+}
+
+int
+verb_restart(const struct request *rq)
+{
+	char name[BOARD_NAME], request[32];
+
+	snprintf(request, sizeof(request), "restart %u", rq->slot);
+	return verb_ask(rq, request, name);
 }
 
 int

@@ -183,8 +183,10 @@ look_slot(struct inst *in, uint32_t i)
 	memcpy(s->last_death, b->super.last_death, sizeof(s->last_death));
 	s->last_death[sizeof(s->last_death) - 1] = '\0';
 	inst_clean(s->last_death);
+	s->spare = s->state == SLOT_EMPTY && b->fixed.spare &&
+	    s->epoch == 0;
 	s->finished = s->state == SLOT_EMPTY &&
-	    (strcmp(s->last_death, "exit status 0") == 0 ||
+	    (s->spare || strcmp(s->last_death, "exit status 0") == 0 ||
 	    strcmp(s->last_death, "ended in order") == 0);
 	/* the supervisor, if it is dead, has not seen this death */
 	if (!s->alive && s->pid != 0 && s->state != SLOT_EMPTY)

@@ -25,7 +25,8 @@ struct inst_slot {
 	uint64_t connections;
 	uint64_t beat_age_ms;	/* 0: no process */
 	uint8_t alive;
-	uint8_t finished;	/* ended by itself, in order, with status 0 */
+	uint8_t finished;	/* ended in order, with status 0; or spare */
+	uint8_t spare;		/* never started: waits for `starfish add` */
 	char last_death[64];	/* "": none */
 };
 

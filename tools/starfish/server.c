@@ -149,6 +149,21 @@ answer_lines(struct client *c, char *text)
 }
 
 static void
+move_slots(struct super *s, struct client *c, const struct ctl_request *r)
+{
+	char text[512];
+	int err;
+
+	if (r->verb == CTL_ADD)
+		err = mover_add(s, r, text, sizeof(text));
+	else if (r->verb == CTL_REBALANCE)
+		err = mover_rebalance(s, text, sizeof(text));
+	else
+		err = mover_drain(s, r, text, sizeof(text));
+	answer(c, "%s %s", err < 0 ? "error" : "ok", text);
+}
+
+static void
 handle(struct super *s, struct client *c, const struct ctl_request *r)
 {
 	char err[CONF_ERRLEN];
@@ -171,6 +186,12 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 			answer_lines(c, err);
 		else
 			c->waits_reload = 1;
+		break;
+	case CTL_ADD:
+	case CTL_DRAIN:
+	case CTL_REMOVE:
+	case CTL_REBALANCE:
+		move_slots(s, c, r);
 		break;
 	case CTL_VERBS:
 		break;

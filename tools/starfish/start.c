@@ -165,14 +165,18 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
     uint32_t cpu)
 {
 	char conf[BOARD_PATH + 8], fd[16], num[16], log[BOARD_PATH + 32];
+	char cpu_text[16];
 	char *argv[] = { "starfish-worker", "-c", conf, "--slot", num,
-	    "--notify-fd", fd, NULL };
+	    "--notify-fd", fd, "--cpu", cpu_text, NULL };
 	struct slot_super *super = sl->super;
 	int err;
 
 	rundir_file(&s->dir, CTL_CONF, conf, sizeof(conf));
 	snprintf(fd, sizeof(fd), "%d", s->notify_fd);
 	snprintf(num, sizeof(num), "%u", sl->number);
+	if (s->mover.cpu[sl->number] >= 0)
+		cpu = (uint32_t)s->mover.cpu[sl->number];
+	snprintf(cpu_text, sizeof(cpu_text), "%u", cpu);
 	super_log(s, sl->number, log, sizeof(log));
 	sl->epoch = atomic_load(&s->board->slot[sl->number].worker.epoch);
 	err = program_is(w) ? program_spawn(s, sl, w, log) :

@@ -290,6 +290,7 @@ turn(struct super *s)
 	case SUPER_WORKERS:
 	case SUPER_SERVING:
 		watch_slots(s);
+		mover_turn(s);
 		start_workers(s);
 		if (s->phase == SUPER_WORKERS && start_complete(s)) {
 			super_enter(s, SUPER_SERVING);

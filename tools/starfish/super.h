@@ -41,6 +41,15 @@ struct client {
 	char buf[CTL_LINE];
 };
 
+/* Slots that come and go, mover.c. */
+struct mover {
+	uint8_t leaving[BOARD_SLOTS];	/* 1: its buckets go; 2: it was told to
+					   end */
+	uint8_t fresh[BOARD_SLOTS];	/* gets its share once it serves */
+	int32_t cpu[BOARD_SLOTS];	/* asked for; -1: as configured */
+	uint64_t until_us[BOARD_SLOTS];	/* leaving: patience */
+};
+
 struct super {
 	struct conf conf;
 	struct rundir dir;
@@ -65,6 +74,7 @@ struct super {
 	struct notify notify;
 	uint32_t nslots;
 	struct slot slot[BOARD_SLOTS];
+	struct mover mover;
 	int notify_fd, signal_fd, timer_fd;
 	int pages_fd;		/* lock on hugepages until they are in use */
 	int ready_fd;		/* to tell that all serve; -1 */
@@ -176,6 +186,27 @@ int	reload_begin(struct super *s, const char *file, char *err,
 void	reload_turn(struct super *s);
 /* Options that were changed before this supervisor took over. */
 void	reload_adopted(struct super *s);
+
+/* ---- mover.c ---- */
+
+/*
+ * Requests. 0, or -1 if it cannot be; text says what is done, or why not.
+ * They take effect over some turns.
+ */
+int	mover_add(struct super *s, const struct ctl_request *r, char *text,
+	    size_t len);
+int	mover_drain(struct super *s, const struct ctl_request *r, char *text,
+	    size_t len);
+int	mover_rebalance(struct super *s, char *text, size_t len);
+/* A slot stays DEAD: its buckets go to its neighbours, through the primary.
+ * Returns how many neighbours there are. */
+uint32_t mover_evacuate(struct super *s, uint32_t slot);
+/* Go on with what was asked for. */
+void	mover_turn(struct super *s);
+/* A process ended in order. */
+void	mover_left(struct super *s, struct slot *sl, pid_t pid);
+/* Tell the process of a slot to end. */
+void	mover_stop(struct super *s, struct slot *sl);
 
 /* ---- server.c ---- */
 

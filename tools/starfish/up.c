@@ -187,14 +187,20 @@ clean(struct super *s)
 static void
 init_super(struct super *s)
 {
-	uint32_t i;
+	uint32_t i, group, index;
 
 	super_block_signals();	/* from here on all is to be cleaned up */
 	notify_init(&s->notify);
 	s->started_us = s->now_us = board_mono_us();
 	s->nslots = s->conf.nslots;
-	for (i = 0; i < s->nslots; i++)
+	for (i = 0; i < s->nslots; i++) {
 		slot_init(&s->slot[i], i, NULL);
+		/* a spare one waits for `starfish add` */
+		s->slot[i].finished = conf_slot(&s->conf, i, &group,
+		    &index) == 0 && index >= (uint32_t)
+		    s->conf.workers[group].count;
+		s->mover.cpu[i] = -1;
+	}
 	for (i = 0; i < CTL_CLIENTS; i++)
 		s->client[i].fd = -1;
 }

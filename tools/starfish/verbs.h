@@ -10,6 +10,15 @@ int	verb_up(const struct request *rq);
 int	verb_down(const struct request *rq);
 int	verb_restart(const struct request *rq);
 int	verb_reload(const struct request *rq);
+/* Ask the supervisor of the instance that rq means, whose name is stored, and
+ * show its answer. Exit status. */
+int	verb_ask(const struct request *rq, const char *line,
+	    char name[BOARD_NAME]);
+
+/* moves.c */
+int	verb_add(const struct request *rq);
+int	verb_drain(const struct request *rq);
+int	verb_rebalance(const struct request *rq);
 int	verb_config(const struct request *rq);	/* check, show */
 int	verb_version(const struct request *rq);
 /* What a service says of itself; NULL: which there are. Exit status. */

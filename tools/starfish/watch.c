@@ -198,10 +198,12 @@ watch_slot_end(struct super *s, struct slot *sl)
 	rundir_clean_pid(s->board->head.prefix, pid);
 	if (sl->state == SLOT_DRAINING) {
 		slot_event(sl, EV_LEFT, s->now_us);
+		mover_left(s, sl, pid);
 		return;
 	}
 	if (left) {
 		slot_event(sl, EV_LEFT, s->now_us);
+		mover_left(s, sl, pid);
 		start_slot_name(s, sl->number, name, sizeof(name));
 		if (end.code == CHILD_UNKNOWN)
 			super_say(s, "%s: pid %d finished, exit status "

@@ -19,10 +19,13 @@
 #define O_DETACH	0x10u
 #define O_ADOPT		0x20u
 #define O_ADOPT_IF	0x40u
+#define O_CPU		0x100u
+#define O_COUNT		0x200u
+#define O_TIMEOUT	0x400u
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
 
 enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_OPT, ARG_FILE, ARG_FILE_OPT,
-    ARG_TOPIC_OPT, ARG_REST };
+    ARG_TOPIC_OPT, ARG_REST, ARG_GROUP };
 
 struct word {
 	const char *word;
@@ -63,6 +66,14 @@ static const struct word words[] = {
 	  "what happened, oldest first; with -w what is new" },
 	{ "config", VERBS, ARG_NONE, 0, config_words,
 	  "check or show a configuration" },
+	{ "add", VERB_ADD, ARG_GROUP, O_NAME | O_CPU | O_COUNT, NULL,
+	  "start more workers of an entry or service; they get their share" },
+	{ "drain", VERB_DRAIN, ARG_SLOT, O_NAME | O_TIMEOUT, NULL,
+	  "move a slot's connections to others, then end its worker" },
+	{ "remove", VERB_REMOVE, ARG_SLOT, O_NAME | O_TIMEOUT, NULL,
+	  "the same; or give up a slot that stays DEAD" },
+	{ "rebalance", VERB_REBALANCE, ARG_NONE, O_NAME, NULL,
+	  "equal shares of connections for all workers of a group" },
 	{ "restart", VERB_RESTART, ARG_SLOT, O_NAME, NULL,
 	  "start a slot again that died too often" },
 	{ "wget", VERB_WGET, ARG_REST, O_NAME | O_JSON, NULL,
@@ -78,7 +89,8 @@ static const struct word words[] = {
 static const char *const arg_texts[] = {
 	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
 	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
-	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " URL"
+	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " URL",
+	[ARG_GROUP] = " NAME"
 };
 
 static const struct {
@@ -89,6 +101,9 @@ static const struct {
 	{ O_DETACH, "--detach", "return when all serve; go on in background" },
 	{ O_ADOPT, "--adopt", "take over an instance whose supervisor died" },
 	{ O_ADOPT_IF, "--adopt-or-start", "the same if there is one" },
+	{ O_CPU, "--cpu N", "CPU of the worker; without it as configured" },
+	{ O_COUNT, "--count K", "so many of them; 1 without it" },
+	{ O_TIMEOUT, "--timeout SECONDS", "patience; 30 without it" },
 	{ O_NAME, "-n NAME", "the instance; without it the only one" },
 	{ O_JSON, "--json", "as JSON" },
 	{ O_WATCH, "-w SECONDS", "again and again, at this interval" },
@@ -172,10 +187,32 @@ option_value(struct parse *p, const char *opt, const char *rest)
 	return NULL;
 }
 
+/* An option with a number. 1: a is one, and right; 0: it is none. */
+static int
+parse_number(struct parse *p, const char *a, struct request *rq)
+{
+	static const uint32_t options[] = { O_CPU, O_COUNT, O_TIMEOUT };
+	int i = words_number_of(a);
+	const char *name, *v;
+
+	if (i < 0)
+		return 0;
+	name = words_number_names[i];
+	v = option_value(p, name, a + strlen(name));
+	if (v == NULL || words_number(i, v, rq, p->err, p->errlen) < 0)
+		return -EINVAL;
+	p->options |= options[i];
+	return 1;
+}
+
 static int
 parse_option(struct parse *p, const char *a, struct request *rq)
 {
 	const char *v;
+	int is = parse_number(p, a, rq);
+
+	if (is != 0)
+		return is < 0 ? is : 0;
 
 	if (strcmp(a, "--json") == 0) {
 		rq->json = 1;
@@ -279,7 +316,8 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 		return -EINVAL;
 	}
 	if (s == NULL) {
-		if (w->arg != ARG_SLOT && w->arg != ARG_FILE)
+		if (w->arg != ARG_SLOT && w->arg != ARG_FILE &&
+		    w->arg != ARG_GROUP)
 			return 0;
 		snprintf(p->err, p->errlen, "%s: missing:%s",
 		    words_name(w->verb), arg_texts[w->arg]);
@@ -297,6 +335,9 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 	case ARG_FILE:
 	case ARG_FILE_OPT:
 		rq->file = s;
+		return 0;
+	case ARG_GROUP:
+		rq->group = s;
 		return 0;
 	default:
 		rq->topic = s;
@@ -335,6 +376,8 @@ words_parse(int argc, char *const argv[], struct request *rq, char *err,
 	memset(rq, 0, sizeof(*rq));
 	rq->verb = VERB_HELP;
 	rq->slot = BOARD_NONE;
+	rq->cpu = -1;
+	rq->count = 1;
 	if (parse_all(&p, rq) < 0)
 		return -EINVAL;
 	if (p.nargs == 0) {

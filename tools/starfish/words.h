@@ -22,6 +22,10 @@ enum verb {
 	VERB_EVENTS,
 	VERB_CHECK,		/* config check */
 	VERB_SHOW,		/* config show */
+	VERB_ADD,
+	VERB_DRAIN,
+	VERB_REMOVE,
+	VERB_REBALANCE,
 	VERB_RESTART,
 	VERB_WGET,
 	VERB_RELOAD,
@@ -48,6 +52,10 @@ struct request {
 	char *const *argv;
 	uint32_t slot;		/* BOARD_NONE: all */
 	uint32_t watch_ms;	/* -w; 0: once */
+	const char *group;	/* add: a worker entry or service */
+	uint32_t count;		/* add */
+	int32_t cpu;		/* add; -1: as configured */
+	uint32_t timeout_ms;	/* drain, remove; 0: as usual */
 	uint8_t json;
 	uint8_t detach;
 	uint8_t adopt;		/* up: enum up_adopt */
@@ -67,5 +75,14 @@ int	words_help(const char *topic, FILE *out);
 
 /* The word of a verb, as "config check". */
 const char *words_name(enum verb v);
+
+/* ---- words_num.c, for words.c ---- */
+
+extern const char *const words_number_names[];
+/* Which of those names a begins with; -1: none. */
+int	words_number_of(const char *a);
+/* Store the value v of option i. 0, or -EINVAL with what is allowed. */
+int	words_number(int i, const char *v, struct request *rq, char *err,
+	    size_t errlen);
 
 #endif
