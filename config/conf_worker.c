@@ -164,8 +164,9 @@ check_count(struct reader *r, const config_setting_t *list, uint32_t i)
 {
 	const struct conf_worker *w = &r->c->workers[i];
 
-	if (w->desc->count_max > 0 && w->count > w->desc->count_max)
-		entry_fail(r, list, i, "count", "service \"%s\" runs in %u "
+	if (w->desc->count_max > 0 && conf_slots(w) > w->desc->count_max)
+		entry_fail(r, list, i, w->count > w->desc->count_max ?
+		    "count" : "spare", "service \"%s\" runs in %u "
 		    "slot%s of a group at most", w->service,
 		    w->desc->count_max, w->desc->count_max == 1 ? "" : "s");
 }

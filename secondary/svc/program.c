@@ -56,6 +56,7 @@ const struct svc_desc program_desc = {
 	.counters = program_counters,
 	.state_size = sizeof(struct program_state),
 	.client = 1,
+	.stays = 1,
 };
 
 static int

@@ -361,6 +361,29 @@ http_tick(struct svc *s, uint64_t now_us)
 	return p->ws_len > 0 ? ws_tick(&p->ws, now_us) : UINT64_MAX;
 }
 
+/* Counts are the process's: the next one counts it when it first hears of it,
+ * which the seat in the record tells. */
+static void
+http_depart(struct svc *s, struct conn *c)
+{
+	struct http_state *st = conn_state(c);
+	struct http_priv *p = s->priv;
+
+	if (st->phase == PH_WS)
+		ws_depart(&p->ws, c);
+	else
+		limit_leave(p, st, c);
+}
+
+static void
+http_arrive(struct svc *s, struct conn *c)
+{
+	struct http_state *st = conn_state(c);
+
+	if (st->phase == PH_WS)
+		ws_arrive(&((struct http_priv *)s->priv)->ws, c, &st->ws);
+}
+
 const struct service http_service = {
 	.desc = &http_desc,
 	.priv_size = sizeof(struct http_priv),
@@ -369,4 +392,6 @@ const struct service http_service = {
 	.tick = http_tick,
 	.reload = http_reload,
 	.holds_old = http_holds_old,
+	.depart = http_depart,
+	.arrive = http_arrive,
 };

@@ -109,6 +109,27 @@ ws_leave(struct ws *w, uint32_t id)
 		w->member[id / 64] &= ~(UINT64_C(1) << id % 64);
 }
 
+void
+ws_depart(struct ws *w, struct conn *c)
+{
+	ws_leave(w, conn_id(w->s->net, c));
+}
+
+/*
+ * A place in the ring of another process is nowhere in ours: what is posted
+ * here from now on is for it. One that got a part of a message cannot get the
+ * rest: ws_deliver() sees that and ends it.
+ */
+void
+ws_arrive(struct ws *w, struct conn *c, struct ws_state *st)
+{
+	if (w->conf->mode != WS_MODE_BROADCAST || st->phase != WSP_OPEN)
+		return;
+	if (st->next - w->tail > w->head - w->tail && !(st->flags & WST_OUT))
+		st->next = w->head;
+	ws_join(w, conn_id(w->s->net, c));
+}
+
 /* Serve a connection between two events. */
 static void
 visit(struct ws *w, uint32_t id, uint64_t now)

@@ -177,6 +177,18 @@ tick(struct svc *s, uint64_t now_us)
 	return ws_tick(&((struct ws_svc_priv *)s->priv)->ws, now_us);
 }
 
+static void
+depart(struct svc *s, struct conn *c)
+{
+	ws_depart(&((struct ws_svc_priv *)s->priv)->ws, c);
+}
+
+static void
+arrive(struct svc *s, struct conn *c)
+{
+	ws_arrive(&((struct ws_svc_priv *)s->priv)->ws, c, conn_state(c));
+}
+
 static int
 start(struct svc *s, uint64_t now_us)
 {
@@ -197,4 +209,6 @@ const struct service ws_service = {
 	.start = start,
 	.event = event,
 	.tick = tick,
+	.depart = depart,
+	.arrive = arrive,
 };

@@ -171,6 +171,10 @@ int	ws_request(struct ws *w, const struct http_req *r, struct fmt *f,
 void	ws_open(struct ws *w, struct conn *c, struct ws_state *st,
 	    const struct ws_agreed *a);
 
+/* As service.depart and service.arrive, for one that speaks WebSocket. */
+void	ws_depart(struct ws *w, struct conn *c);
+void	ws_arrive(struct ws *w, struct conn *c, struct ws_state *st);
+
 /* As service.event and service.tick. */
 void	ws_event(struct ws *w, struct conn *c, struct ws_state *st,
 	    uint32_t events);
