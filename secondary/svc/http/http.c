@@ -369,10 +369,14 @@ http_depart(struct svc *s, struct conn *c)
 	struct http_state *st = conn_state(c);
 	struct http_priv *p = s->priv;
 
-	if (st->phase == PH_WS)
+	if (st->phase == PH_WS) {
 		ws_depart(&p->ws, c);
-	else
-		limit_leave(p, st, c);
+		return;
+	}
+	limit_leave(p, st, c);
+	/* the piece that is being read is asked for again over there */
+	if (p->streams)
+		stream_leave(s, c);
 }
 
 static void
