@@ -205,6 +205,22 @@ bucket_target(uint64_t w)
 	    BUCKET_OWNER(w);
 }
 
+/* The one store that gives an offered bucket away, and the one that does not:
+ * the attempt's number becomes the epoch, or never lives. */
+static inline uint64_t
+bucket_committed(uint64_t w)
+{
+	return BUCKET_WORD(BUCKET_TO(w), BUCKET_TO(w), BUCKET_OWNED,
+	    BUCKET_ATTEMPT(w), BUCKET_ATTEMPT(w));
+}
+
+static inline uint64_t
+bucket_withdrawn(uint64_t w)
+{
+	return BUCKET_WORD(BUCKET_OWNER(w), BUCKET_OWNER(w), BUCKET_OWNED,
+	    BUCKET_EPOCH(w), BUCKET_ATTEMPT(w));
+}
+
 /*
  * Local (address, protocol, port range) to group. Writer: primary; constant
  * after READY. addr.family 0: any address.
@@ -288,6 +304,8 @@ struct slot_super {
 	_Atomic uint64_t pid_start;
 	_Atomic uint32_t cpu;
 	_Atomic uint32_t stop;	/* 1: the worker finishes and exits */
+	_Atomic uint32_t empty_pid; /* dead process whose slot the primary is
+				   to empty; 0: it is not */
 	_Atomic uint32_t drain_ms; /* and takes this long at most for what is
 				   under way; 0: its own limit, with which one
 				   that hears nothing goes earlier */
@@ -342,7 +360,7 @@ struct board {
 	struct board_cache cache;
 	struct board_spread spread[BOARD_PORTS];
 	/* Writer of a bucket's word: the slot that owns the bucket; before
-	 * READY the primary. */
+	 * READY, and for a slot that it empties (evacuate.h), the primary. */
 	_Alignas(64) _Atomic uint64_t bucket[BOARD_GROUPS][BOARD_BUCKETS];
 	/* Wish: slot that should own it. Writer: supervisor. */
 	_Atomic uint32_t want[BOARD_GROUPS][BOARD_BUCKETS];

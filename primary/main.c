@@ -230,8 +230,9 @@ tick(struct primary *p)
 	    memory_order_relaxed);
 	fence_turn(p);
 	reload_turn(p);
-	if (++n % STEER_TICKS == 0)
+	if (++n % STEER_TICKS == 0 || p->steer_due)
 		steer_update(p);
+	p->steer_due = 0;
 }
 
 /* Somebody rang: a bucket may have gone to another slot. Bells ring for other
@@ -242,8 +243,10 @@ follow_buckets(struct primary *p)
 	static uint64_t last;
 	uint64_t now = board_mono_us();
 
-	if (now - last < FOLLOW_US)
+	if (now - last < FOLLOW_US) {
+		p->steer_due = 1;	/* in the next tick */
 		return;
+	}
 	last = now;
 	steer_update(p);
 }
@@ -264,6 +267,9 @@ wait_events(struct primary *p, int epfd, int sigfd, int timeout_ms)
 	struct epoll_event ev[8];
 	int i, n;
 
+	/* a slot is being emptied: its neighbours answer within a ms */
+	if (p->emptying && timeout_ms > 1)
+		timeout_ms = 1;
 	n = epoll_wait(epfd, ev, 8, timeout_ms);
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.fd == p->bell) {
@@ -271,6 +277,7 @@ wait_events(struct primary *p, int epfd, int sigfd, int timeout_ms)
 			fence_turn(p);
 			reload_turn(p);
 			follow_buckets(p);
+			p->emptying |= evacuate_slots(p, board_mono_us());
 		} else if (ev[i].data.fd == sigfd && read(sigfd, &si,
 		    sizeof(si)) == (ssize_t)sizeof(si)) {
 			return (int)si.ssi_signo;
@@ -318,6 +325,8 @@ loop(struct primary *p, int sigfd)
 		return primary_fail(p, err, "epoll: %s", strerror(-err));
 	seen = spread_watch(p, epfd);
 	while (sig == 0) {
+		if (p->emptying || now - ticked >= PRIMARY_TICK_MS * 1000)
+			p->emptying = evacuate_slots(p, now);
 		if (now - ticked >= PRIMARY_TICK_MS * 1000) {
 			ticked = now;
 			tick(p);

@@ -66,6 +66,8 @@ struct primary {
 	int bell;		/* ours: slot BOARD_NONE */
 	struct board *board;	/* NULL before it exists */
 	int eal_up;		/* rte_eal_init was called */
+	int emptying;		/* a slot that stays DEAD is being emptied */
+	int steer_due;		/* the bucket table changed */
 	uint64_t node_bytes[PRIMARY_NODES];
 	uint64_t bytes;		/* hugepage memory in all */
 	struct rte_mempool *spread_pool; /* NULL: no dispatched port */
@@ -116,6 +118,12 @@ int	port_rx_queue(struct primary *p, uint32_t i, uint16_t q,
 int	port_tx_queue(struct primary *p, uint32_t i, uint16_t q);
 /* Give frames that allocations left in our cache back to the pool's ring. */
 void	port_flush(struct rte_mempool *mp);
+
+/* evacuate.c ------------------------------------------------------------- */
+
+/* Empty the slots that stay DEAD, some of it in each call. Returns whether it
+ * wants to be called again in a ms. */
+int	evacuate_slots(struct primary *p, uint64_t now_us);
 
 /* tap.c: what net_tap leaves to us --------------------------------------- */
 

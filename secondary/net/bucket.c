@@ -127,7 +127,7 @@ move_adopt(struct net *n, bool empty)
 		if (BUCKET_OWNER(w) == b->me &&
 		    BUCKET_PHASE(w) == BUCKET_OFFERED) {
 			w = move_answer(n, k, w) == REPLY_COPIED ?
-			    move_committed(w) : move_withdrawn(w);
+			    bucket_committed(w) : bucket_withdrawn(w);
 			move_set(n, k, w);
 			move_nudge(n, BUCKET_TO(w));
 		}

@@ -129,8 +129,8 @@ offer(struct net *n, uint32_t k, uint32_t to)
 static uint32_t
 withdraw(struct net *n, uint32_t k, uint64_t w)
 {
-	move_set(n, k, move_withdrawn(w));
-	move_enter(n, k, MOVE_OURS, move_withdrawn(w));
+	move_set(n, k, bucket_withdrawn(w));
+	move_enter(n, k, MOVE_OURS, bucket_withdrawn(w));
 	net_count(n, CNT_move_withdrawn, 1);
 	if (n->mv.fails[k] < FAILS_MAX)
 		n->mv.fails[k]++;
@@ -146,8 +146,8 @@ follow_offer(struct net *n, uint32_t k)
 
 	switch (move_answer(n, k, w)) {
 	case REPLY_COPIED:
-		move_set(n, k, move_committed(w));
-		move_enter(n, k, MOVE_LEFT, move_committed(w));
+		move_set(n, k, bucket_committed(w));
+		move_enter(n, k, MOVE_LEFT, bucket_committed(w));
 		n->mv.fails[k] = 0;
 		net_count(n, CNT_move_committed, 1);
 		move_nudge(n, BUCKET_TO(w));
@@ -277,7 +277,7 @@ follow_copy(struct net *n, uint32_t k, uint64_t w)
 {
 	if (w == n->mv.seen[k])
 		return 0;
-	if (w != move_committed(n->mv.seen[k])) {
+	if (w != bucket_committed(n->mv.seen[k])) {
 		move_enter(n, k, MOVE_AWAY, w);
 		return drop(n, k, UINT32_MAX) + 1;
 	}

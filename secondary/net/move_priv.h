@@ -25,20 +25,6 @@ move_set(struct net *n, uint32_t k, uint64_t w)
 	atomic_thread_fence(memory_order_release);
 }
 
-static inline uint64_t
-move_committed(uint64_t w)
-{
-	return BUCKET_WORD(BUCKET_TO(w), BUCKET_TO(w), BUCKET_OWNED,
-	    BUCKET_ATTEMPT(w), BUCKET_ATTEMPT(w));
-}
-
-static inline uint64_t
-move_withdrawn(uint64_t w)
-{
-	return BUCKET_WORD(BUCKET_OWNER(w), BUCKET_OWNER(w), BUCKET_OWNED,
-	    BUCKET_EPOCH(w), BUCKET_ATTEMPT(w));
-}
-
 /* Tell a slot to look. */
 void	move_nudge(struct net *n, uint32_t slot);
 /* A bucket is in this state since its word was this. */

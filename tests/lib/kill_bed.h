@@ -10,11 +10,13 @@
 #define TESTS_KILL_BED_H
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -415,6 +417,21 @@ spawn(bool traced, void (*body)(void *arg), void *arg)
 	}
 	body(arg);
 	_exit(1);
+}
+
+/* Sleep until a shared word is not `old` any more, or somebody wakes us. */
+static inline void
+word_wait(_Atomic uint32_t *w, uint32_t old)
+{
+	struct timespec t = { .tv_nsec = 100000000 };
+
+	syscall(SYS_futex, w, FUTEX_WAIT, old, &t, NULL, 0);
+}
+
+static inline void
+word_wake(_Atomic uint32_t *w)
+{
+	syscall(SYS_futex, w, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 /* One instruction of a stopped process. */

@@ -10,8 +10,8 @@
  * both arenas are adopted, all buffers counted, and now and then the traffic
  * is played to its end. So one trace gives many deaths.
  *
- * STARFISH_KILLS=N makes N times as many; STARFISH_SEED repeats a run.
- */
+ * STARFISH_KILLS=N makes N times as many; STARFISH_SEED repeats a run. */
+#include "../../common/evacuate.h"
 #include "../lib/kill_bed.h"
 
 #define SERVERS		2u
@@ -53,7 +53,7 @@ static uint32_t stops, moved, refused, withdrawn;
 
 /* ---- what a worker does about frames of buckets ---- */
 
-/* Bucket of a frame from a client, by its port; BUCKETS: of none (ARP). */
+/* By the client's port; BUCKETS: of none (ARP). */
 static uint32_t
 frame_bucket(const uint8_t *d, uint32_t len)
 {
@@ -148,12 +148,11 @@ server_loop(void *arg)
 	uint32_t done = atomic_load(&sh->done[s]);
 
 	for (;;) {
-		while (atomic_load_explicit(&sh->go[s],
-		    memory_order_acquire) == done)
-			sched_yield();
+		while (atomic_load(&sh->go[s]) == done)
+			word_wait(&sh->go[s], done);
 		server_turn(s);
-		atomic_store_explicit(&sh->done[s], ++done,
-		    memory_order_release);
+		atomic_store(&sh->done[s], ++done);
+		word_wake(&sh->done[s]);
 	}
 }
 
@@ -246,12 +245,6 @@ wish(void)
 }
 
 static void
-ask_turn(uint32_t s)
-{
-	atomic_store(&sh->go[s], atomic_load(&sh->go[s]) + 1);
-}
-
-static void
 wait_turn(uint32_t s)
 {
 	double until = seconds() + 20;
@@ -261,7 +254,7 @@ wait_turn(uint32_t s)
 			BAD("server %u hangs", s);
 			return;
 		}
-		sched_yield();
+		word_wait(&sh->done[s], atomic_load(&sh->go[s]) - 1);
 	}
 }
 
@@ -280,8 +273,7 @@ stop(uint32_t s)
 static void
 cont(uint32_t s)
 {
-	if (child[s].stopped)
-		ptrace(PTRACE_CONT, child[s].pid, 0, 0);
+	ptrace(PTRACE_CONT, child[s].pid, 0, 0);
 	child[s].stopped = false;
 }
 
@@ -294,7 +286,6 @@ seat(uint32_t s)
 	child[s] = (struct child){ .pid = spawn(true, server_loop,
 	    &child[s]) };
 	waitpid(child[s].pid, &status, 0);
-	child[s].stopped = true;
 	cont(s);
 }
 
@@ -379,7 +370,7 @@ note_torn(uint32_t s)
 static bool
 in_hands(uint32_t s)
 {
-	return ((const struct arena *)server[s].arena)->hands != ARENA_NONE;
+	return ((struct arena *)server[s].arena)->hands != ARENA_NONE;
 }
 
 static void
@@ -404,6 +395,40 @@ adopt(uint32_t s)
 	atomic_store(&sh->done[s], atomic_load(&sh->go[s]));
 }
 
+/* A server that is dead for good: the repairer acts as the giver. */
+static struct evacuation gone;
+
+static void
+give_up(uint32_t s)
+{
+	uint32_t k;
+
+	gone = (struct evacuation){ .arena = server[s].arena,
+	    .size = server[s].arena_bytes, .slot = s, .word = sh->word,
+	    .want = sh->want, .reply = (const _Atomic uint32_t (*)
+	    [BOARD_BUCKETS])sh->reply, .patience_us = 20000,
+	    .takes = peer_takes };
+	for (k = 0; k < BOARD_BUCKETS; k++)
+		atomic_store(&sh->want[k], !s);
+	atomic_store(&sh->takes[s], 0);
+	atomic_store(&sh->done[s], atomic_load(&sh->go[s]));
+	/* whoever repairs may die, too, and another begins again */
+	do {
+		if (evacuate_begin(&gone) < 0)
+			BAD("the arena of %u is damaged", s);
+		evacuate_turn(&gone, now_us);
+	} while (rnd(3) > 0);
+}
+
+static void
+serve(uint32_t s)
+{
+	if (gone.arena == NULL || gone.slot != s)
+		server_turn(s);
+	else
+		evacuate_turn(&gone, now_us);
+}
+
 static void
 play_to_the_end(void)
 {
@@ -413,11 +438,11 @@ play_to_the_end(void)
 	for (turns = 0; turns < 30000 && clients_left() > 0 &&
 	    verdict.why[0] == '\0'; turns++) {
 		step_time();
-		if (turns < 60)
+		if (turns < 60 && gone.arena == NULL)
 			wish();
 		clients_turn(false);
 		for (s = 0; s < SERVERS; s++)
-			server_turn(s);
+			serve(s);
 	}
 	if (clients_left() > 0)
 		BAD("%u connections never end", clients_left());
@@ -427,13 +452,15 @@ play_to_the_end(void)
 		atomic_store(&sh->now, now_us);
 		clients_turn(false);
 		for (s = 0; s < SERVERS; s++)
-			server_turn(s);
+			serve(s);
 	}
 	for (k = 0; k < BUCKETS; k++)
 		if (BUCKET_PHASE(sh->word[k]) != BUCKET_OWNED ||
 		    BUCKET_OWNER(sh->word[k]) != sh->want[k])
 			BAD("bucket %u does not arrive", k);
 	for (s = 0; s < SERVERS; s++) {
+		if (gone.arena != NULL && gone.slot == s)
+			continue;
 		why = plain_count(&server[s]);
 		if (why == NULL && server[s].net->nconns > 0)
 			why = "connections are left";
@@ -452,17 +479,18 @@ judge_copy(bool to_the_end)
 		for (s = 0; s < SERVERS; s++)
 			note_torn(s);
 		for (s = 0; s < SERVERS; s++)
-			adopt((first + s) % SERVERS);
-		judge_owners();
-		for (s = 0; s < SERVERS; s++)
 			atomic_store(&sh->takes[s], 1);
+		if (variant == SOUND && to_the_end && rnd(3) == 0)
+			give_up(first);
+		else
+			adopt(first);
+		adopt(!first);
+		judge_owners();
 		if (to_the_end && verdict.why[0] == '\0')
 			play_to_the_end();
 		judge_end();
 	}
 }
-
-/* ---- a run ---- */
 
 static void
 adopt_then_wait(void *arg)
@@ -521,7 +549,7 @@ stepped_round(void)
 	for (s = 0; s < SERVERS; s++) {
 		stop(s);
 		if (child[s].frozen == 0 && !is_busy(s))
-			ask_turn(s);
+			atomic_fetch_add(&sh->go[s], 1);
 	}
 	for (i = 0; i < rounds && verdict.why[0] == '\0'; i++) {
 		s = rnd(SERVERS);
@@ -546,7 +574,7 @@ stepped_round(void)
 	else			/* one stands still, and wakes or dies */
 		child[rnd(SERVERS)].frozen = 1 + rnd(FROZEN_MAX);
 	for (s = 0; s < SERVERS; s++)
-		if (child[s].frozen == 0)
+		if (child[s].frozen == 0 && child[s].stopped)
 			cont(s);
 }
 
@@ -558,9 +586,11 @@ plain_round(void)
 	for (s = 0; s < SERVERS; s++) {
 		if (child[s].frozen > 0 && --child[s].frozen > 0)
 			continue;
-		cont(s);
+		if (child[s].stopped)
+			cont(s);
 		if (!is_busy(s))
-			ask_turn(s);
+			atomic_fetch_add(&sh->go[s], 1);
+		word_wake(&sh->go[s]);
 	}
 	for (s = 0; s < SERVERS; s++)
 		if (child[s].frozen == 0)
@@ -685,11 +715,10 @@ run(uint64_t seed, uint32_t rounds, double limit)
 		if (verdict.why[0] == '\0')
 			stepped_round();
 	}
-	if (verdict.why[0] == '\0') {
-		for (i = 0; i < SERVERS; i++)
-			stop(i);
+	for (i = 0; i < SERVERS; i++)
+		stop(i);
+	if (verdict.why[0] == '\0')
 		judge_copy(true);
-	}
 	run_fini();
 	fprintf(stderr, "  seed 0x%llx: %u stops, %u judged, %u to the end, "
 	    "%u kills, %u with a record in hands, %u torn, %u adoptions cut, "

@@ -260,10 +260,32 @@ mover_evacuate(struct super *s, uint32_t slot)
 {
 	uint32_t g = group_of(s, slot);
 
+	struct slot_super *super = s->slot[slot].super;
+	uint32_t n;
+
 	/* slot_crash_loop() has set gave_up: it has no share any more */
-	if (g >= s->conf.nworkers || desc_of(s, g)->stays)
+	if (g >= s->conf.nworkers || desc_of(s, g)->stays || s->primary_dead)
 		return 0;
-	return share_out(s, g);
+	n = share_out(s, g);
+	if (n == 0)
+		return 0;
+	/* release: the primary sees the wishes */
+	atomic_store_explicit(&super->empty_pid,
+	    atomic_load(&super->dead_pid), memory_order_release);
+	super_ring(s, BOARD_NONE);
+	return n;
+}
+
+/* A slot that was emptied is to be used again: the primary lets go of it. */
+static void
+refill(struct super *s, struct slot *sl)
+{
+	if (sl->super == NULL || atomic_load(&sl->super->empty_pid) == 0 ||
+	    sl->gave_up || (sl->state == SLOT_EMPTY && !sl->want_spawn))
+		return;
+	atomic_store(&sl->super->empty_pid, 0);
+	s->mover.fresh[sl->number] = 1;
+	super_ring(s, BOARD_NONE);
 }
 
 /* ---- following ----------------------------------------------------------- */
@@ -312,6 +334,7 @@ mover_turn(struct super *s)
 
 	for (i = 0; i < s->nslots; i++) {
 		sl = &s->slot[i];
+		refill(s, sl);
 		if (s->mover.leaving[i] != 0)
 			follow_leaving(s, sl);
 		if (s->mover.fresh[i] && sl->state == SLOT_SERVING) {

@@ -164,6 +164,7 @@ static void
 tell_death(struct super *s, struct slot *sl, const char *why)
 {
 	char name[96], log[BOARD_PATH + 32];
+	uint32_t n;
 
 	start_slot_name(s, sl->number, name, sizeof(name));
 	super_say(s, "%s: pid %d died: %s", name, (int)atomic_load(
@@ -174,6 +175,10 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 		super_say(s, "%s died %u times within %u s: it stays DEAD; "
 		    "starfish restart %u tries again", name, SLOT_DEATHS,
 		    SLOT_DEATHS_US / 1000000, sl->number);
+	n = s->phase == SUPER_SERVING ? mover_evacuate(s, sl->number) : 0;
+	if (n > 0)
+		super_say(s, "%s: its connections go to %u other%s", name, n,
+		    n == 1 ? "" : "s");
 	if (s->phase != SUPER_WORKERS)
 		return;
 	super_log(s, sl->number, log, sizeof(log));

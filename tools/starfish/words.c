@@ -149,19 +149,6 @@ find_word(const struct word *t, const char *s, char *err, size_t errlen)
 	return NULL;
 }
 
-static int
-parse_watch(const char *s, struct request *rq)
-{
-	char *end;
-	double v;
-
-	v = strtod(s, &end);
-	if (s[0] == '\0' || *end != '\0' || !(v >= 0.1 && v <= 86400))
-		return -EINVAL;
-	rq->watch_ms = (uint32_t)(v * 1000);
-	return 0;
-}
-
 struct parse {
 	int argc;
 	char *const *argv;
@@ -260,7 +247,7 @@ parse_option(struct parse *p, const char *a, struct request *rq)
 		return 0;
 	}
 	p->options |= O_WATCH;
-	if (parse_watch(v, rq) == 0)
+	if (words_watch(v, rq) == 0)
 		return 0;
 	snprintf(p->err, p->errlen, "-w %s: allowed 0.1 to 86400 seconds", v);
 	return -EINVAL;

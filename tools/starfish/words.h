@@ -81,6 +81,8 @@ const char *words_name(enum verb v);
 extern const char *const words_number_names[];
 /* Which of those names a begins with; -1: none. */
 int	words_number_of(const char *a);
+/* Store the seconds of -w. 0 or -EINVAL. */
+int	words_watch(const char *s, struct request *rq);
 /* Store the value v of option i. 0, or -EINVAL with what is allowed. */
 int	words_number(int i, const char *v, struct request *rq, char *err,
 	    size_t errlen);

@@ -4,6 +4,7 @@
 #include "words.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bsd/stdlib.h>
@@ -50,5 +51,18 @@ words_number(int i, const char *v, struct request *rq, char *err,
 		rq->count = x;
 	else
 		rq->timeout_ms = x * 1000;
+	return 0;
+}
+
+int
+words_watch(const char *s, struct request *rq)
+{
+	char *end;
+	double v;
+
+	v = strtod(s, &end);
+	if (s[0] == '\0' || *end != '\0' || !(v >= 0.1 && v <= 86400))
+		return -EINVAL;
+	rq->watch_ms = (uint32_t)(v * 1000);
 	return 0;
 }
