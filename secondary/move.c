@@ -5,6 +5,7 @@
 
 #include "../common/bell.h"
 #include "../common/log.h"
+#include "io/live.h"
 
 #define BUDGET		512u	/* records that one turn touches, about */
 #define PATIENCE_US	15000u	/* for an answer to the first offer */
@@ -34,6 +35,13 @@ nudge(void *arg, uint32_t slot)
 
 	if (slot < BOARD_SLOTS && io->cross[slot].r != NULL)
 		bell_call(io->cross[slot].bell, io->cross[slot].asleep);
+}
+
+/* They may refer to the document roots' generation before. */
+static void
+copied(void *arg)
+{
+	live_arrived(arg);
 }
 
 static void
@@ -89,6 +97,7 @@ move_open(struct io *io)
 	m->patience_us = PATIENCE_US;
 	m->takes = takes;
 	m->nudge = nudge;
+	m->copied = copied;
 	m->arg = io;
 	io->primary_bell = bell_open(b->head.name, BOARD_NONE);
 	io->buckets = m;

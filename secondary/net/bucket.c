@@ -19,7 +19,10 @@ move_enter(struct net *n, uint32_t k, enum move_state s, uint64_t word)
 	struct moves *m = &n->mv;
 	bool was = m->state[k] > MOVE_OURS;
 
-	m->offered -= m->state[k] == MOVE_OFFERED;
+	if (m->state[k] == MOVE_OFFERED) {
+		m->offered--;
+		m->nfrozen -= m->frozen[k];
+	}
 	m->state[k] = (uint8_t)s;
 	m->seen[k] = word;
 	m->offered += s == MOVE_OFFERED;

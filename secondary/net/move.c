@@ -9,6 +9,7 @@
 
 #define OFFERS		16u	/* buckets offered at the same time, at most:
 				   their connections stand still */
+#define FROZEN		2048u	/* none is offered while so many do */
 #define FAILS_MAX	6u	/* doublings of patience */
 
 static inline bool
@@ -101,6 +102,7 @@ may_offer(const struct net *n, uint32_t k, uint32_t *to)
 	*to = atomic_load_explicit(&b->want[k], memory_order_relaxed);
 	return *to != b->me && *to < BOARD_SLOTS &&
 	    b->peer[*to].arena != NULL && n->mv.offered < OFFERS &&
+	    n->mv.nfrozen < FROZEN &&
 	    n->now >= n->mv.until[k] && b->takes(b->arg, *to);
 }
 
@@ -121,6 +123,8 @@ offer(struct net *n, uint32_t k, uint32_t to)
 	move_set(n, k, w);
 	n->mv.until[k] = n->now + patience(n, k);
 	move_enter(n, k, MOVE_OFFERED, w);
+	n->mv.frozen[k] = cnt;
+	n->mv.nfrozen += cnt;
 	net_count(n, CNT_move_offered, 1);
 	move_nudge(n, to);
 	return cnt;
@@ -268,6 +272,8 @@ take_offer(struct net *n, uint32_t k, uint64_t w)
 		return cnt;
 	}
 	move_enter(n, k, MOVE_COPIED, w);
+	if (n->env.buckets->copied != NULL)
+		n->env.buckets->copied(n->env.buckets->arg);
 	reply(n, k, REPLY_COPIED, w);
 	return cnt;
 }

@@ -60,6 +60,9 @@ struct net_buckets {
 	struct move_peer peer[BOARD_SLOTS];
 	/* Whether this slot takes offers now. */
 	bool	(*takes)(void *arg, uint32_t slot);
+	/* A bucket was copied; we have not answered yet, so the copies are not
+	 * valid. NULL: nobody wants to know. */
+	void	(*copied)(void *arg);
 	/* There is something for this slot to look at. NULL: it looks. */
 	void	(*nudge)(void *arg, uint32_t slot);
 	void	*arg;

@@ -121,6 +121,8 @@ struct moves {
 	uint64_t seen[BOARD_BUCKETS];	/* word when the state was entered */
 	uint64_t until[BOARD_BUCKETS];	/* µs: offered: withdrawn then; ours:
 					   not offered before */
+	uint32_t frozen[BOARD_BUCKETS];	/* offered: its records */
+	uint32_t nfrozen;		/* and those of all that are offered */
 	uint32_t open;			/* buckets offered, copied or left */
 	uint32_t offered;
 	uint32_t at;			/* where the next look begins */

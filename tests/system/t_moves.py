@@ -1,12 +1,13 @@
 """Workers come and go under load; connections go on, byte for byte."""
 import json
+import os
 import selectors
 import socket
 import threading
 import time
 
-from lib import (Instance, OURS, claim, connect, echo, equal, http, sh, test,
-                 url, wait_for)
+from lib import (Instance, OURS, Reply, TMP, claim, connect, echo, equal, http,
+                 kill, read, sh, test, wait_for)
 from t_files import content, www
 
 CONNS = 120
@@ -186,3 +187,111 @@ def an_added_worker_takes_its_share_and_a_drained_one_gives_all():
         c = i.counters()
         print({k: v for k, v in c.items() if "move" in k or "held" in k})
         equal(c["conn_torn"], 0, "torn")
+
+
+@test
+def a_slot_that_stays_dead_gives_its_connections_to_its_neighbour():
+    www((SIZE,))
+    with Instance([http(count=2)]) as i:
+        socks = [connect() for _ in range(60)]
+        for s in socks:
+            s.sendall(b"GET /f%d.bin HTTP/1.1\r\nHost: h\r\n\r\n" % SIZE)
+            equal(Reply(s).body, content(SIZE), "before")
+        seen = set()
+
+        def dies():
+            w = i.workers()[0]
+            if w["state"] == "SERVING" and w["pid"] not in seen:
+                seen.add(w["pid"])
+                kill(w["pid"])
+            return w["state"] == "DEAD" and buckets_now(i)[0] == 0
+        wait_for("slot 0 stays dead and is empty", dies, 30, 0.1)
+        torn = 0
+        for s in socks:
+            try:
+                s.sendall(b"GET /f%d.bin HTTP/1.1\r\nHost: h\r\n\r\n" % SIZE)
+                equal(Reply(s).body, content(SIZE), "after")
+            except (OSError, AssertionError) as e:
+                print("lost:", e)
+                torn += 1
+        claim(torn <= len(seen), "%d connections lost by %d kills" % (
+            torn, len(seen)))
+        equal(i.workers()[1]["connections"] >= 60 - torn, True, "all there")
+        i.cli("restart", "0")
+        wait_for("a share again", lambda: buckets_now(i) == {0: 256, 1: 256},
+                 20)
+        for s in socks[torn:]:
+            s.close()
+        wait_for("well again", i.well, 10)
+
+
+def buckets_now(i):
+    g = json.loads(i.cli("buckets", "--json").stdout)[0]
+    return {s["slot"]: s["owned"] for s in g["slots"]}
+
+
+WIRE = """name = "%(name)s";
+memory = { buffers = 8192; connections = 4096; cache_mb = 64; };
+ports = (
+  { name = "w0"; type = "wire"; peer = "w1"; address = [ "10.79.0.2/24" ]; },
+  { name = "w1"; type = "wire"; peer = "w0"; address = [ "10.79.0.3/24" ]; }
+);
+workers = (
+  { name = "web"; service = "http"; ports = [ "w0" ]; count = 1; spare = 1;
+    cpus = [ 1 ]; listen = [ "10.79.0.2:80" ];
+    http = { root = "%(root)s/www"; }; },
+  { name = "load"; service = "wget"; ports = [ "w1" ]; count = 1;
+    cpus = [ 0 ]; after = [ "web" ];
+    wget = { url = "http://10.79.0.2/f20000.bin"; concurrency = 200;
+      flows = 0; keep_alive = 0; duration_s = 8; expect_bytes = 20000;
+      verify = "%(root)s/www/f20000.bin"; }; }
+);
+"""
+
+
+@test
+def workers_come_and_go_over_a_wire_under_wget():
+    www((SIZE,))
+    i = Instance(name="mvwire", text=WIRE % {"name": "mvwire", "root": TMP})
+    with i:
+        wait_for("load", lambda: conns(i)[0] >= 200, 10)
+        print(i.cli("add", "web").stdout)
+        equal(buckets(i, "web"), {0: 256, 1: 256}, "after add")
+        print(i.cli("drain", "0").stdout)
+        print(i.cli("add", "web").stdout)
+        equal(buckets(i, "web"), {0: 256, 1: 256}, "added again")
+        moved = i.counters()["conn_arrived"]
+        claim(moved > 200, "%d connections moved" % moved)
+        p = i.cli("add", "load", ok=(1,))
+        claim("stay" in p.stderr, "wget's stay: " + p.stderr)
+        report = "/run/starfish/%s/out/report-2" % i.name
+        wait_for("the report of wget", lambda: os.path.exists(report) and
+                 "seconds" in read(report), 40)
+        r = json.loads(read(report))
+        print({k: r[k] for k in ("responses", "failed", "mismatched",
+                                 "errors", "whole_us")})
+        equal((r["failed"], r["mismatched"]), (0, 0), "failed, mismatched")
+        equal(sum(r["errors"].values()), 0, "errors")
+
+
+AF_PACKET = """{ name = "tap0"; type = "vdev";
+    device = "net_af_packet0,iface=vs0,qpairs=1";
+    address = [ "10.79.0.2/24" ]; lane = "dispatch"; }"""
+
+
+@test
+def workers_come_and_go_on_a_dispatched_port():
+    sh("ip", "link", "add", "vs0", "type", "veth", "peer", "name", "vs1")
+    sh("ip", "address", "add", "10.79.0.1/24", "dev", "vs1")
+    for dev in ("vs0", "vs1"):
+        sh("ethtool", "-K", dev, "tx", "off", "tso", "off", "gso", "off",
+           ok=None)
+        sh("ip", "link", "set", dev, "up")
+    with Instance(entries(), ports=AF_PACKET) as i:
+        with Traffic(conns=60) as t:
+            wait_for("requests", lambda: t.requests > 100)
+            for what in (("add", "web"), ("drain", "0"), ("add", "web")):
+                print(i.cli(*what).stdout)
+                n = t.requests
+                wait_for("requests", lambda: t.requests > n + 200, 20)
+        equal(buckets(i, "web"), {0: 256, 1: 256}, "shares")
