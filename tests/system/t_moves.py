@@ -295,3 +295,48 @@ def workers_come_and_go_on_a_dispatched_port():
                 n = t.requests
                 wait_for("requests", lambda: t.requests > n + 200, 20)
         equal(buckets(i, "web"), {0: 256, 1: 256}, "shares")
+
+
+@test
+def a_kill_in_the_middle_of_moves_costs_what_was_in_hand():
+    """Rebalanced by add and drain again and again while workers are killed."""
+    www((SIZE,))
+    with Instance([http(count=2, entry="spare = 1;")]) as i:
+        socks = [connect(seconds=10) for _ in range(100)]
+        kills, lost, gap = 0, 0, 0.0
+        get = b"GET /f%d.bin HTTP/1.1\r\nHost: h\r\n\r\n" % SIZE
+        for k in range(6):
+            add = threading.Thread(target=i.cli, args=(
+                ("add", "web") if k % 2 == 0 else ("drain", "2"),),
+                kwargs={"ok": None})
+            for s in socks:
+                s.sendall(get)
+            add.start()
+            time.sleep(0.02 * k)
+            w = [w for w in i.workers() if w["state"] == "SERVING" and
+                 w["slot"] != 2]
+            if w:
+                kill(w[k // 2 % len(w)]["pid"])
+                kills += 1
+            for s in list(socks):
+                last = time.monotonic()
+                try:
+                    equal(Reply(s).body, content(SIZE), "body")
+                except (OSError, AssertionError) as e:
+                    print("lost:", e)
+                    lost += 1
+                    socks.remove(s)
+                gap = max(gap, time.monotonic() - last)
+            add.join()
+            wait_for("all serve", lambda: all(
+                w["state"] == "SERVING" or w["slot"] == 2
+                for w in i.workers()), 20)
+        print("%d kills, %d lost, longest wait %.0f ms" % (
+            kills, lost, gap * 1000))
+        claim(lost <= kills, "%d lost by %d kills" % (lost, kills))
+        claim(kills >= 4, "%d kills" % kills)
+        i.cli("rebalance")
+        for s in socks:
+            s.sendall(get)
+            equal(Reply(s).body, content(SIZE), "in the end")
+            s.close()

@@ -306,9 +306,15 @@ follow_leaving(struct super *s, struct slot *sl)
 
 	start_slot_name(s, i, name, sizeof(name));
 	if (sl->child.pidfd < 0) {
-		s->mover.leaving[i] = 0;
+		/* one that dies meanwhile has a successor, who goes on */
+		if (sl->state == SLOT_EMPTY || sl->gave_up) {
+			s->mover.leaving[i] = 0;
+			atomic_store(&sl->super->drain_ms, 0);
+		}
 		return;
 	}
+	if (s->mover.leaving[i] == 1 && sl->state != SLOT_SERVING)
+		return;
 	if (s->mover.leaving[i] == 1) {
 		left = owned(s, i);
 		if (left > 0 && s->now_us < s->mover.until_us[i])

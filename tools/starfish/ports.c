@@ -167,17 +167,17 @@ buckets_text(struct view *v, FILE *out)
 	struct share s;
 	uint32_t i, group;
 
-	fprintf(out, "%-16s %4s %-9s %6s %6s %7s\n", "group", "slot", "state",
-	    "owned", "share", "moving");
+	fprintf(out, "%-16s %4s %-9s %6s %6s %6s %7s\n", "group", "slot",
+	    "state", "owned", "share", "wanted", "moving");
 	for (i = 0; i < v->in.nslots; i++) {
 		group = b->slot[i].fixed.group;
 		if (group >= BOARD_GROUPS)
 			continue;
 		s = share_of(b, group, i);
-		fprintf(out, "%-16.31s %4u %-9s %6u %5.1f%% %7u\n",
+		fprintf(out, "%-16.31s %4u %-9s %6u %5.1f%% %6u %7u\n",
 		    v->in.slot[i].group, i,
 		    slot_state_names[v->in.slot[i].state], s.owned,
-		    100.0 * s.owned / BOARD_BUCKETS, s.moving);
+		    100.0 * s.owned / BOARD_BUCKETS, s.wanted, s.moving);
 	}
 }
 
