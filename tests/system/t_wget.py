@@ -10,8 +10,8 @@ import sys
 import time
 
 import bad_server
-from lib import (BUILD, Instance, TMP, claim, equal, kill, nginx, snapshot,
-                 starfish, test, wait_for)
+from lib import (BUILD, Instance, OURS, TMP, claim, equal, http, kill, nginx,
+                 read, snapshot, starfish, test, wait_for)
 from t_files import www
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -42,6 +42,11 @@ def wget(*args, ok=(0,)):
     """starfish wget --json: its result."""
     p = starfish("wget", *args, "--json", ok=ok, seconds=60)
     return json.loads(p.stdout)
+
+
+def wget_busy(url):
+    """Exit status of a wget while the load clients are in use."""
+    return starfish("wget", "-n", "loads", url, ok=None).returncode
 
 
 RESTING = """{ name = "load"; service = "wget"; ports = [ "tap0" ];
@@ -92,6 +97,19 @@ def wget_names_what_a_bad_server_does():
             p = starfish("wget", *args, ok=(2,))
             claim("wget" in p.stderr, "%s: %s" % (args, p.stderr))
         claim(i.well(), "the instance is well")
+        # it goes down in the middle of a run
+        p = subprocess.Popen([BUILD + "/bin/starfish", "wget", url + "/good",
+                              "--duration", "60", "--rate", "50"],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True)
+        p.stdout.readline()
+        p.stdout.readline()
+        equal(wget_busy(url), 2, "one at a time")
+        i.down()
+        out, err = p.communicate(timeout=20)
+        equal(p.returncode, 2, out + err)
+        claim("gone" in err, err)
+        i.up()
 
 
 @test
@@ -137,6 +155,25 @@ def wget_brings_up_an_instance_of_its_own():
         claim("first byte" in rest and "requests/s" in rest, rest)
         equal(p.returncode, 1, "it was cut short")
     equal(snapshot(), before, "what is left")
+
+
+@test
+def wget_reaches_another_instance():
+    www((3000,))
+    port = """{ name = "tap0"; type = "tap"; device = "sf-web";
+    host = "10.79.0.1/24"; address = [ "10.79.0.2/24" ]; %s }"""
+    with Instance([http()], name="web", ports=port % ""):
+        p = starfish("wget", "http://%s/f3000.bin" % OURS, "--timeout-ms",
+                     "500", ok=(1,))
+        claim("has no gateway" in p.stderr, p.stderr)
+    with Instance([http()], name="web",
+                  ports=port % 'gateway = "10.79.0.1";'):
+        way = "/proc/sys/net/ipv4/conf/sf-web/forwarding"
+        equal(read(way), "0\n", "forwarding before")
+        r = wget("http://%s/f3000.bin" % OURS, "--flows", 200,
+                 "--concurrency", 20, "--keep-alive", 5)
+        equal((r["responses"], r["done"]), (1000, 200), "through two taps")
+        equal(read(way), "0\n", "forwarding afterwards")
 
 
 @test

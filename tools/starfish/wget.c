@@ -19,6 +19,7 @@
 
 #define LOOK_MS		20	/* how often the workers are looked at */
 #define READY_MS	60000	/* patience until they are ready */
+#define STOP_US		5000000u /* and until they end, when told to */
 
 static volatile sig_atomic_t asked;	/* a signal to end came */
 
@@ -119,23 +120,39 @@ get_ready(struct wget_place *w, struct wget_desks *d, struct wget_args *a)
 	return -ETIMEDOUT;
 }
 
+/* Whether a run goes on; says why not. */
+static int
+goes_on(struct wget_place *w, enum load_state s, uint64_t stopped_us)
+{
+	if (!wget_alive(w))
+		return 0;
+	if (s < LOAD_READY)	/* a successor does not know of the run */
+		fprintf(stderr, "starfish: wget: a worker died and lost its "
+		    "run\n");
+	else if (stopped_us != 0 && board_mono_us() - stopped_us > STOP_US)
+		fprintf(stderr, "starfish: wget: the workers do not end\n");
+	else
+		return 1;
+	return 0;
+}
+
 /* Follow a run to its end, a line each second. 0; -ECHILD it broke off. */
 static int
 follow(struct wget_place *w, struct wget_desks *d, FILE *out)
 {
 	static struct load_totals before;
 	char text[1024];
-	uint64_t next = board_mono_us() + 1000000;
-	int stopped = 0;
+	uint64_t next = board_mono_us() + 1000000, stopped = 0;
+	enum load_state s;
 	struct fmt f;
 
 	memset(&before, 0, sizeof(before));
-	while (wget_look(d) != LOAD_OVER) {
-		if (!wget_alive(w))
+	while ((s = wget_look(d)) != LOAD_OVER) {
+		if (!goes_on(w, s, stopped))
 			return -ECHILD;
-		if (asked && !stopped) {
+		if (asked && stopped == 0) {
 			wget_stop(d);
-			stopped = 1;
+			stopped = board_mono_us();
 		}
 		if (board_mono_us() >= next && d->sum.magic != 0) {
 			fmt_init(&f, text, sizeof(text));
@@ -178,9 +195,9 @@ run(struct wget_args *a, struct wget_place *w, const char *addr)
 
 	if (!w->ours && hash_file(a) < 0)
 		return status;
-	fprintf(out, "%s of %u load client%s of %s%s\n", w->ours ?
-	    "an instance" : "orders for an instance", w->n,
-	    w->n == 1 ? "" : "s", w->name, w->ours ? " is brought up" : "");
+	fprintf(out, w->ours ? "%s: an instance of its own, %u load client%s\n"
+	    : "%s: orders for %u load client%s at rest\n", w->name, w->n,
+	    w->n == 1 ? "" : "s");
 	fflush(out);
 	if (get_ready(w, &d, a) == 0) {
 		wget_route(w, addr);

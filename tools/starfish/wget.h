@@ -68,7 +68,7 @@ int	wget_place(struct wget_place *w, struct wget_args *a,
 /* The way to addr is open from now on, as far as it is ours to open. */
 void	wget_route(struct wget_place *w, const char *addr);
 
-/* Whether the instance that was made is still there; says what it said if
+/* Whether the instance is still there; says what one that was made said, if
  * not. */
 int	wget_alive(struct wget_place *w);
 

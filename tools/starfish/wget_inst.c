@@ -233,10 +233,18 @@ wget_place(struct wget_place *w, struct wget_args *a, const char *addr)
 int
 wget_alive(struct wget_place *w)
 {
-	char log[96];
+	char log[BOARD_PATH + 16], dir[BOARD_PATH];
 	int status;
 
-	if (w->pid == 0 || waitpid(w->pid, &status, WNOHANG) == 0)
+	if (!w->ours) {
+		if (board_dir(dir, sizeof(dir), w->name) == 0 &&
+		    access(dir, F_OK) == 0)
+			return 1;
+		fprintf(stderr, "starfish: wget: instance %s is gone\n",
+		    w->name);
+		return 0;
+	}
+	if (w->pid != 0 && waitpid(w->pid, &status, WNOHANG) == 0)
 		return 1;
 	w->pid = 0;
 	fprintf(stderr, "starfish: wget: its instance ended:\n");
@@ -299,10 +307,12 @@ find_way(const char *addr, char dev[16], int *local)
 	freeifaddrs(all);
 }
 
-/* Whether an interface is the kernel's end of an instance's tap. */
+/* Whether an interface is the kernel's end of an instance's tap; says if that
+ * instance has no way back to us. */
 static int
 is_ours(const char *dev)
 {
+	const struct board_port *p;
 	char names[RUNDIR_MAX][BOARD_NAME];
 	struct board *b;
 	uint32_t i, k, n = rundir_list(names);
@@ -311,9 +321,17 @@ is_ours(const char *dev)
 	for (i = 0; i < n; i++) {
 		if (board_open(&b, names[i], 0, 0) < 0)
 			continue;
-		for (k = 0; k < b->head.nports && k < BOARD_PORTS; k++)
-			found |= b->port[k].type == PORT_TAP &&
-			    strncmp(b->port[k].device, dev, 16) == 0;
+		for (k = 0; k < b->head.nports && k < BOARD_PORTS; k++) {
+			p = &b->port[k];
+			if (p->type != PORT_TAP ||
+			    strncmp(p->device, dev, 16) != 0)
+				continue;
+			found = 1;
+			if (p->gateway.family == 0)
+				fprintf(stderr, "starfish: wget: instance %s "
+				    "cannot answer: its port %s has no "
+				    "gateway\n", names[i], dev);
+		}
 		board_close(b);
 	}
 	return found;
