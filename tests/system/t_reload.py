@@ -44,6 +44,8 @@ def files_and_options_are_taken_up_by_reload():
         r = get("/")
         equal(r.fields["server"], "other", "Server")
         equal(get("/" + "a" * 200).status, 414, "the new limit")
+        claim('server = "other"' in i.cli("config", "show").stdout,
+              "shown as it runs")
         # the next process of a slot has it as well
         kill(i.pids()[0])
         wait_for("another worker", lambda: i.pids()[0] not in

@@ -25,6 +25,7 @@ static uint8_t data[LEN];
 static struct fcache *fc;
 static struct reads *r;
 static uint64_t now = 1000000;
+static struct reads *volatile probe; /* whether there is a ring at all */
 
 static void
 path_of(char *buf, size_t len, uint32_t i)
@@ -349,7 +350,6 @@ main(void)
 {
 	Suite *s = suite_create("reads");
 	TCase *tc = tcase_create("reads");
-	struct reads *probe;
 	SRunner *sr;
 	int failed, err;
 

@@ -198,7 +198,7 @@ take_board(struct super *s)
 	else
 		s->board = b;
 	if (err == 0)
-		reload_adopted(s);
+		reload_overlay(b, &s->conf);
 	return err;
 }
 

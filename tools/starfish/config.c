@@ -11,6 +11,7 @@
 #include "../../config/conf.h"
 #include "inst.h"
 #include "rundir.h"
+#include "super.h"
 #include "verbs.h"
 
 static void
@@ -120,6 +121,7 @@ show(const struct request *rq)
 	char err[1024], name[BOARD_NAME], dir[BOARD_PATH];
 	char path[BOARD_PATH + 8];
 	const char *file = rq->file;
+	struct board *b;
 	json_t *list;
 
 	if (file == NULL) {
@@ -136,6 +138,11 @@ show(const struct request *rq)
 	if (conf_load(&c, file, svc_descs, err, sizeof(err)) < 0) {
 		fprintf(stderr, "%s\n", err);
 		return 1;
+	}
+	/* as it runs, a reload's changes included */
+	if (rq->file == NULL && board_open(&b, name, 0, 0) == 0) {
+		reload_overlay(b, &c);
+		board_close(b);
 	}
 	if (rq->json) {
 		list = json_array();

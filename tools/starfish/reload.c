@@ -230,16 +230,16 @@ publish(struct super *s)
 }
 
 void
-reload_adopted(struct super *s)
+reload_overlay(const struct board *b, struct conf *c)
 {
-	struct board_live *l = &s->board->live;
+	const struct board_live *l = &b->live;
 	struct conf_worker *w;
 	uint32_t i;
 
 	if (atomic_load_explicit(&l->seq, memory_order_acquire) == 0)
 		return;
-	for (i = 0; i < s->conf.nworkers; i++) {
-		w = &s->conf.workers[i];
+	for (i = 0; i < c->nworkers; i++) {
+		w = &c->workers[i];
 		if (w->options != NULL &&
 		    l->group[i].size == w->desc->opts->size &&
 		    l->group[i].table == opt_hash(w->desc->opts))

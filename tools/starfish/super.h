@@ -184,8 +184,8 @@ void	accesslog_stop(struct super *s);
 int	reload_begin(struct super *s, const char *file, char *err,
 	    size_t errlen);
 void	reload_turn(struct super *s);
-/* Options that were changed before this supervisor took over. */
-void	reload_adopted(struct super *s);
+/* Put options that were changed since the start into its configuration. */
+void	reload_overlay(const struct board *b, struct conf *c);
 
 /* ---- mover.c ---- */
 
