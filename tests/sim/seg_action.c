@@ -373,6 +373,14 @@ do_expect(struct bed *b, const struct seg_line *l, uint64_t v)
 }
 
 static const char *
+do_adopt(struct bed *b, const struct seg_line *l, uint64_t v)
+{
+	(void)l;
+	(void)v;
+	return bed_adopt(b);
+}
+
+static const char *
 do_wait(struct bed *b, const struct seg_line *l, uint64_t v)
 {
 	(void)b;
@@ -392,7 +400,7 @@ static const struct action actions[] = {
 	{ "quickack", 1, do_switch }, { "opt", 2, do_opt },
 	{ "event", 1, do_event }, { "error", 1, do_error },
 	{ "counter", 2, do_counter }, { "expect", 2, do_expect },
-	{ "silence", 0, do_wait },
+	{ "silence", 0, do_wait }, { "adopt", 0, do_adopt },
 };
 
 const char *

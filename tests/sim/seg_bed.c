@@ -215,6 +215,43 @@ bed_input(struct bed *b, const uint8_t *bytes, uint32_t len)
 	bed_turn(b, b->last);
 }
 
+/* A record holds this frame: it is not free. */
+static void
+held(void *arg, uint32_t ref)
+{
+	struct bed *b = arg;
+	const struct pkt *p = pkt_at(b->env.base, ref);
+	uint32_t i;
+
+	for (i = 0; i < b->pool.n && b->pool.p[i] != p; i++)
+		continue;
+	if (i < b->pool.n)
+		b->pool.p[i] = b->pool.p[--b->pool.n];
+}
+
+const char *
+bed_adopt(struct bed *b)
+{
+	struct net_addr any = { .port = SIM_LISTEN };
+	uint32_t i;
+
+	memset(b->net, 0xdb, net_size());
+	b->pool.n = 0;
+	b->conf.seed++;
+	if (net_adopt(b->net, &b->conf, &b->env, b->arena,
+	    arena_size(&b->conf.shape), b->last) != 0)
+		return "net_adopt refuses";
+	net_tx_done(b->net, 1);
+	for (i = 0; i < BED_FRAMES; i++)
+		b->pool.p[b->pool.n++] = (void *)(b->frames +
+		    (size_t)i * b->stride);
+	net_held(b->net, held, b);
+	if (net_listen(b->net, &any) != 0)
+		return "net_listen refuses";
+	net_replay(b->net, b->last);
+	return NULL;
+}
+
 const struct out *
 bed_next(struct bed *b)
 {

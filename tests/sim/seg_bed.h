@@ -53,6 +53,8 @@ struct seg_flow *bed_flow(struct bed *b, uint16_t port);
 /* All work at this time. */
 void	bed_turn(struct bed *b, uint64_t now);
 void	bed_input(struct bed *b, const uint8_t *p, uint32_t len);
+/* The process dies, and another takes its place: NULL, or what is wrong. */
+const char *bed_adopt(struct bed *b);
 /* The next packet sent. */
 const struct out *bed_next(struct bed *b);
 /* What the service does, or a question: NULL, or what is wrong. */
