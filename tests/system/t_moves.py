@@ -9,6 +9,7 @@ import time
 from lib import (Instance, OURS, Reply, TMP, claim, connect, echo, equal, http,
                  kill, read, sh, test, wait_for)
 from t_files import content, www
+from t_ws import Client, payload, ws
 
 CONNS = 120
 SIZE = 20000
@@ -340,3 +341,30 @@ def a_kill_in_the_middle_of_moves_costs_what_was_in_hand():
             s.sendall(get)
             equal(Reply(s).body, content(SIZE), "in the end")
             s.close()
+
+
+@test
+def websockets_move_with_messages_half_sent():
+    """RFC 6455: frames go on where they were; a broadcast reaches all."""
+    spare = [ws(extra="").replace("count = 1;", "count = 1; spare = 1;"),
+             ws("cast", port=9002, mode="broadcast").replace(
+                 "count = 1;", "count = 1; spare = 1;")]
+    with Instance(spare) as i:
+        clients = [Client(deflate=k % 2 == 0) for k in range(20)]
+        crowd = [Client(port=9002) for _ in range(20)]
+        for r, what in enumerate((("add", "ws"), ("add", "cast"),
+                                  ("drain", "0"), ("drain", "2"))):
+            data = payload(20000, r)
+            for c in clients:
+                c.send(data[:5000], fragment=700)
+                c.frame(2, data, fin=False)     # and one is left open
+            i.cli(*what)
+            for c in clients:
+                c.frame(0, data)
+                equal(c.recv(), (2, data[:5000]), "before the move")
+                claim(c.recv() == (2, data + data), "over the move")
+            crowd[r].send(b"round %d" % r, op=1)
+            for c in crowd:
+                equal(c.recv(), (1, b"round %d" % r), "broadcast")
+        for c in clients:
+            c.close()
