@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fault.h"
 #include "opt.h"
 
 #define BOARD_MAGIC	0x53464231u	/* "SFB1" */
@@ -127,7 +128,7 @@ struct board_head {
 	_Atomic uint32_t heartbeat; /* grows at least every 100 ms */
 	_Atomic uint32_t asleep; /* 1: ring its bell, that of slot BOARD_NONE,
 				   for frames to send (bell_call) */
-	uint32_t pad3;
+	uint32_t faults;	/* 1: the configuration allows them */
 	char why[BOARD_PATH];	/* reason of PRIMARY_FAILED */
 };
 
@@ -328,7 +329,9 @@ struct slot_worker {
 	_Atomic uint32_t cache_gen; /* generation of document roots served */
 	_Atomic uint32_t cache_free; /* nothing older than this is used */
 	_Atomic uint32_t live_seq; /* board_live.seq that is in force */
-	uint8_t pad[12];
+	_Atomic uint32_t fault_turn; /* crash or freeze of this slot_fault.turn
+				   has happened */
+	uint8_t pad[8];
 	_Atomic uint64_t counters[CNT_MAX];
 	_Atomic uint64_t svc[SVC_COUNTERS];
 };
@@ -336,6 +339,7 @@ struct slot_worker {
 struct board_slot {
 	_Alignas(64) struct slot_fixed fixed;
 	_Alignas(64) struct slot_super super;
+	struct slot_fault fault;
 	_Alignas(64) struct slot_worker worker;
 	_Alignas(64) struct board_events events;	/* writer: worker */
 };

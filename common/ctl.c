@@ -26,6 +26,7 @@ static const struct {
 	[CTL_DRAIN]	= { "drain", 2, 0 },
 	[CTL_REMOVE]	= { "remove", 2, 0 },
 	[CTL_REBALANCE]	= { "rebalance", 0, 0 },
+	[CTL_FAULT]	= { "fault", 2, 0 },
 };
 
 /* Split a line in place at single blanks. Words, or -EBADMSG. */
@@ -82,6 +83,9 @@ parse_args(struct ctl_request *r, char *word[CTL_WORDS])
 	switch (r->verb) {
 	case CTL_ADD:
 		return parse_add(r, word);
+	case CTL_FAULT:
+		strlcpy(r->text, word[2], sizeof(r->text));
+		return number(word[1], BOARD_SLOTS - 1, &r->slot);
 	case CTL_RESTART:
 		return number(word[1], BOARD_SLOTS - 1, &r->slot);
 	case CTL_DRAIN:

@@ -22,6 +22,7 @@
  *			patience, 0: as usual
  *	remove SLOT MS	the same; or a slot that stays DEAD is given up
  *	rebalance	equal shares of buckets
+ *	fault SLOT TEXT	faults are made on purpose; TEXT as in conf.h
  *
  * Programs are started by the supervisor as
  *
@@ -60,17 +61,19 @@ enum ctl_verb {
 	CTL_DRAIN,
 	CTL_REMOVE,
 	CTL_REBALANCE,
+	CTL_FAULT,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
-	uint32_t slot;		/* restart, drain, remove: number of the slot */
+	uint32_t slot;		/* restart, drain, remove, fault: its number */
 	uint32_t count;		/* add */
 	uint32_t ms;		/* drain, remove */
 	int32_t cpu;		/* add; -1: none is named */
 	char name[BOARD_NAME];	/* add: of a worker entry or service */
 	char file[CTL_LINE];	/* reload: path, or empty */
+	char text[CTL_LINE];	/* fault */
 };
 
 /*

@@ -123,6 +123,20 @@ peek_service(const config_setting_t *e, struct conf_worker *w)
 		strlcpy(w->service, name, sizeof(w->service));
 }
 
+static void
+read_fault(struct reader *r, const config_setting_t *e, struct conf_worker *w,
+    const char *entry)
+{
+	const config_setting_t *s = NULL;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s.fault", entry);
+	if (config_setting_is_group(e))
+		s = config_setting_get_member(e, conf_fault_table.name);
+	w->faulty = s != NULL;
+	opt_read(r, s, &conf_fault_table, &w->fault, path, NULL);
+}
+
 static int
 read_worker(struct reader *r, const config_setting_t *list, uint32_t i)
 {
@@ -135,14 +149,16 @@ read_worker(struct reader *r, const config_setting_t *list, uint32_t i)
 
 	peek_service(e, w);
 	desc = find_service(r, list, i);
+	also[0] = conf_fault_table.name;
 	if (desc != NULL && desc->opts != NULL)
-		also[0] = desc->name;
+		also[1] = desc->name;
 	for (k = 0; desc == NULL && r->descs[k] != NULL &&
-	    k < BOARD_SLOTS - 1; k++)
-		also[k] = r->descs[k]->name; /* one of them was meant */
+	    k < BOARD_SLOTS - 2; k++)
+		also[1 + k] = r->descs[k]->name; /* one of them was meant */
 	snprintf(path, sizeof(path), "workers[%u]", i);
 	opt_read(r, e, &conf_worker_table, w, path, also);
 	w->line = config_setting_source_line(e);
+	read_fault(r, e, w, path);
 	w->desc = desc;
 	if (desc == NULL)
 		return 0;
@@ -188,6 +204,7 @@ read_top(struct reader *r)
 	strlcpy(c->name, top.name, sizeof(c->name));
 	c->hang_ms = top.hang_ms;
 	c->start_timeout_ms = top.start_timeout_ms;
+	c->faults = top.faults;
 	if (!name_ok(c->name))
 		reader_fail(r, config_setting_get_member(root, "name"),
 		    "name = \"%s\": allowed 1 to %u letters, digits, '-', "
@@ -227,6 +244,7 @@ read_all(struct reader *r)
 	check_clients(r, workers);
 	check_cpus(r, workers);
 	check_roots(r, workers);
+	check_faults(r, workers);
 	check_queues(r, ports);
 	check_security(r, config_setting_get_member(root, "security"));
 	check_memory(r, config_setting_get_member(root, "memory"));

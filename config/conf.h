@@ -21,6 +21,7 @@
 
 #include "../common/arena.h"
 #include "../common/board.h"
+#include "../common/fault.h"
 #include "../common/opt.h"
 
 #define CONF_ERRLEN	1024
@@ -73,6 +74,13 @@ struct conf_ip {
 	uint8_t pad[7];
 };
 
+/* workers = ( { fault = { ... }; } ) */
+struct conf_fault {
+	uint8_t split_io;
+	int32_t crash, freeze;	/* enum fault_point */
+	int64_t n[FAULT_WORDS];	/* the others, by enum fault_word */
+};
+
 /* ports = ( { ... } ) */
 struct conf_port {
 	char name[OPT_STRLEN];
@@ -113,6 +121,8 @@ struct conf_worker {
 	uint8_t client;		/* opens connections itself (desc->client) */
 	uint32_t port_mask;	/* resolved: bit i is ports[i] */
 	uint16_t client_lo, client_hi; /* source ports reserved for it */
+	struct conf_fault fault; /* made on purpose from the start */
+	uint8_t faulty;		/* the entry has a group `fault` */
 	void *options;		/* service's own struct, desc->opts->size */
 	const struct svc_desc *desc;
 	struct board_listener listeners[OPT_LISTLEN]; /* parsed from listen */
@@ -124,6 +134,7 @@ struct conf {
 	char file[BOARD_PATH];
 	int64_t hang_ms;
 	int64_t start_timeout_ms;
+	uint8_t faults;		/* faults may be made on purpose */
 	struct conf_memory memory;
 	struct conf_tcp tcp;
 	struct conf_ip ip;
@@ -181,6 +192,23 @@ void	conf_diff(const struct conf *old, const struct conf *new,
  * image of so many bytes. */
 uint64_t conf_root_side(const struct conf *c, uint64_t image);
 uint64_t conf_root_place(const struct conf *c, uint64_t image);
+/* Faults as words of the board, and back. */
+void	conf_fault_words(const struct conf_fault *f,
+	    uint32_t word[FAULT_WORDS]);
+void	conf_fault_from(struct conf_fault *f,
+	    const uint32_t word[FAULT_WORDS]);
+
+/*
+ * Change f by "off" or "OPTION=VALUE,OPTION=VALUE...". 0; -EINVAL with what is
+ * wrong, and what is allowed, in err.
+ */
+int	conf_fault_set(struct conf_fault *f, const char *text, char *err,
+	    size_t errlen);
+
+/* What differs from no faults, as "OPTION=VALUE OPTION=VALUE"; empty. */
+void	conf_fault_text(const struct conf_fault *f, char *buf, size_t len);
+
+extern const struct optgroup conf_fault_table;
 
 /* The option tables of every group, for the manual: ends with NULL. The
  * services' tables are not among them. */

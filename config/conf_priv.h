@@ -27,6 +27,7 @@ struct conf_top {
 	char name[BOARD_NAME];
 	int64_t hang_ms;
 	int64_t start_timeout_ms;
+	uint8_t faults;
 };
 
 extern const struct optgroup conf_top_table, conf_memory_table;
@@ -110,6 +111,7 @@ void	check_clients(struct reader *r, const config_setting_t *list);
 void	check_cpus(struct reader *r, const config_setting_t *list);
 void	check_roots(struct reader *r, const config_setting_t *list);
 void	check_queues(struct reader *r, const config_setting_t *list);
+void	check_faults(struct reader *r, const config_setting_t *list);
 void	check_memory(struct reader *r, const config_setting_t *memory);
 
 /* Resolve security.user; s is the group "security", or NULL. */

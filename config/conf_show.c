@@ -161,6 +161,7 @@ conf_each(const struct conf *c, item_fn fn, void *arg)
 	strlcpy(top.name, c->name, sizeof(top.name));
 	top.hang_ms = c->hang_ms;
 	top.start_timeout_ms = c->start_timeout_ms;
+	top.faults = c->faults;
 	it = (struct conf_item){ .table = &conf_top_table, .base = &top };
 	each_of(&it, fn, arg);
 	it = (struct conf_item){ "memory", &conf_memory_table, NULL,
@@ -185,6 +186,11 @@ conf_each(const struct conf *c, item_fn fn, void *arg)
 		it.base = w;
 		snprintf(it.group, sizeof(it.group), "workers[%u]", i);
 		each_of(&it, fn, arg);
+		it.table = &conf_fault_table;
+		it.base = &w->fault;
+		snprintf(it.group, sizeof(it.group), "workers[%u].fault", i);
+		if (w->faulty)
+			each_of(&it, fn, arg);
 		it.table = w->desc->opts;
 		it.base = w->options;
 		if (it.table == NULL || it.base == NULL)

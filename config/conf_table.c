@@ -30,6 +30,8 @@ static const struct opt top_opts[] = {
 	  offsetof(struct conf_top, start_timeout_ms),
 	  30000, 1000, 600000, .unit = "ms",
 	  .help = "Most time that a process may take to start." },
+	{ "faults", OPT_BOOL, offsetof(struct conf_top, faults),
+	  .help = "Allow faults that are made on purpose, for tests." },
 	OPT_END
 };
 
@@ -200,5 +202,6 @@ const struct optgroup conf_worker_table = {
 const struct optgroup *const conf_tables[] = {
 	&conf_top_table, &conf_memory_table, &conf_tcp_table,
 	&conf_ip_table, &conf_security_table, &conf_port_table,
-	&conf_worker_table, NULL
+	&conf_worker_table,
+	&conf_fault_table, NULL
 };

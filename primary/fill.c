@@ -73,6 +73,20 @@ fill_group(struct primary *p, uint32_t g)
 	return 0;
 }
 
+/* The faults of the configuration, where it has some. */
+static void
+set_faults(struct primary *p, uint32_t s, uint32_t g)
+{
+	struct slot_fault *f = &p->board->slot[s].fault;
+	uint32_t word[FAULT_WORDS], i;
+
+	p->board->head.faults = p->conf->faults;
+	conf_fault_words(&p->conf->workers[g].fault, word);
+	for (i = 0; i < FAULT_WORDS; i++)
+		atomic_store(&f->word[i], word[i]);
+	atomic_store(&f->turn, 1);
+}
+
 static void
 fill_slot(struct primary *p, uint32_t s, uint32_t g, uint32_t index)
 {
@@ -86,6 +100,7 @@ fill_slot(struct primary *p, uint32_t s, uint32_t g, uint32_t index)
 	f->npkts = (uint32_t)m->buffers;
 	f->pkt_room = PKT_HEADROOM + (uint32_t)m->buffer_size;
 	f->lcore = s + 1;	/* 0 is ours */
+	set_faults(p, s, g);
 	for (i = 0; i < BOARD_PORTS; i++) {
 		f->queue[i] = BOARD_NONE;
 		if (p->board->group[g].ports & 1u << i)

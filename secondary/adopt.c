@@ -283,6 +283,7 @@ adopt(struct io *io, const struct seat_args *a,
 		err = make_net(io, again, &adopted);
 	if (err == 0)
 		move_start(io);
+	fault_point(io, FAULT_AT_ADOPT);
 	if (err == 0 && again)
 		err = rebuild_pool(io);
 	if (err == 0 && again)

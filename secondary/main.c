@@ -143,6 +143,8 @@ start(const struct seat_args *a)
 	    io.board->group[io.group].service);
 	err = attach(&io);
 	if (err == 0)
+		err = fault_open(&io);
+	if (err == 0)
 		err = adopted = adopt(&io, a, &before);
 	if (err >= 0)
 		err = idle_open(&io);
@@ -202,6 +204,8 @@ main(int argc, char **argv, char **envp)
 		leave(&a, 0);
 	if (err < 0)
 		leave(&a, 1);
+	fault_look(&io);
+	fault_point(&io, FAULT_AT_START);
 	seat_phase(&io, &a, PHASE_SERVING);
 	log_info("slot %u serves %s on cpu %u, epoch %u", io.me,
 	    io.svc.service->desc->name, io.cpu,

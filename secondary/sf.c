@@ -132,6 +132,8 @@ join(void)
 		    LOG_LEVEL_INFO);
 		err = attach(io);
 	}
+	if (err == 0)
+		err = fault_open(io);
 	if (err < 0)
 		return err;
 	err = adopted = adopt(io, &sf.args, &before);
@@ -217,6 +219,8 @@ sf_step(void)
 
 	if (!sf.serving) {
 		sf.serving = true;
+		fault_look(&sf.io);
+		fault_point(&sf.io, FAULT_AT_START);
 		seat_phase(&sf.io, &sf.args, PHASE_SERVING);
 		log_info("slot %u serves a program on cpu %u, epoch %u",
 		    sf.io.me, sf.io.cpu,

@@ -27,6 +27,8 @@ send(struct io *io)
 		waiting = net_output(io->net, io->now);
 		if (out->n == 0 && !io->staged)
 			break;
+		if (__builtin_expect(io->fault != NULL, 0))
+			fault_send(io);
 		if (!lanes_send(io) || waiting == 0)
 			break;
 	}
@@ -89,6 +91,8 @@ beat(struct io *io)
 	io->beat_us = io->now;
 	atomic_store_explicit(&io->slot->worker.heartbeat_us, io->now,
 	    memory_order_relaxed);
+	if (io->faults != NULL)
+		fault_look(io);
 	if (io->leaving)
 		return;
 	if (atomic_load_explicit(&io->slot->super.stop,
@@ -128,6 +132,8 @@ turn(struct io *io)
 	beat(io);
 	if (__builtin_expect(clock_due(&io->clock), 0))
 		seldom(io);
+	if (__builtin_expect(io->fault != NULL, 0))
+		fault_begin(io);
 	more = move_due(io) && move_turn(io);
 	got = receive(io, late);
 	more |= net_advance(io->net, t, TIMERS) > 0;
@@ -136,6 +142,8 @@ turn(struct io *io)
 		reads_turn(io->reads, t);
 	more |= tick(io);
 	more |= send(io);
+	if (__builtin_expect(io->fault != NULL, 0))
+		fault_end(io);
 	lanes_reclaim(io);
 	pool_balance(io);
 	io_count(io, CNT_turns, 1);

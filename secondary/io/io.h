@@ -21,6 +21,7 @@
 #include "../net/net.h"
 #include "../svc/svc.h"
 #include "clock.h"
+#include "fault.h"
 #include "queue.h"
 #include "ring.h"
 #include "save.h"
@@ -56,6 +57,7 @@ struct io {
 	uint64_t busy_from;	/* start of the turn before; 0: it was idle */
 	uint64_t work_us;	/* last turn that had work */
 	uint64_t beat_us;	/* heartbeat last stored */
+	struct fault *fault;	/* made on purpose, now; NULL: none */
 	struct clock clock;
 	struct svc svc;
 	struct queue queue[BOARD_PORTS];
@@ -75,6 +77,7 @@ struct io {
 	int primary_bell;
 	/* ---- seldom ---- */
 	struct board *board;
+	struct fault *faults;	/* memory for them; NULL: not allowed */
 	const struct conf *conf;
 	const struct conf_worker *worker; /* our entry in it */
 	struct rte_mempool *mp;

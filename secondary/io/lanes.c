@@ -46,6 +46,18 @@ steer_burst(struct io *io, struct pkt **in, uint32_t n)
 	return kept;
 }
 
+/* Frames of ours to the stack. */
+static inline void
+feed(struct io *io, struct pkt **in, uint32_t n)
+{
+	if (__builtin_expect(io->fault != NULL, 0))
+		n = fault_receive(io, in, n);
+	if (n > 0)
+		net_input(io->net, in, n, io->now);
+	if (__builtin_expect(io->fault != NULL, 0) && n > 0)
+		fault_point(io, FAULT_AT_INPUT);
+}
+
 static uint32_t
 receive_ring(struct io *io, struct ring_in *r)
 {
@@ -67,7 +79,7 @@ receive_ring(struct io *io, struct ring_in *r)
 		i = io->buckets != NULL ? steer_burst(io, in, n) : n;
 	}
 	if (i > 0)
-		net_input(io->net, in, i, io->now);
+		feed(io, in, i);
 	return n;
 }
 
@@ -78,6 +90,8 @@ lanes_receive(struct io *io)
 	struct pkt *in[QUEUE_BURST];
 	uint32_t i, n, k, total = 0;
 
+	if (__builtin_expect(io->fault != NULL, 0))
+		total = fault_later(io);
 	for (i = 0; i < io->nqueues; i++) {
 		n = queue_receive(io, &io->queue[i], in, QUEUE_BURST);
 		if (n == 0)
@@ -85,7 +99,7 @@ lanes_receive(struct io *io)
 		total += n;
 		k = steer_burst(io, in, n);
 		if (k > 0)
-			net_input(io->net, in, k, io->now);
+			feed(io, in, k);
 		/* replies of one burst never fill the queue for the next */
 		if (out->n > PKTQ_MAX / 2)
 			lanes_send(io);

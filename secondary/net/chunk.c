@@ -49,3 +49,35 @@ net_tx_mark(const struct net *n)
 {
 	return n->tx_mark;
 }
+
+/* ---- on purpose ---- */
+
+void
+net_split(struct net *n, bool on)
+{
+	n->split = on;
+}
+
+/* Put list `kept` behind the one that came up meanwhile. */
+static void
+show(struct net *n, uint32_t *head, uint32_t kept)
+{
+	uint32_t *link = head;
+
+	while (*link != ARENA_NONE)
+		link = &chunk_at(n, *link)->next;
+	*link = kept;
+}
+
+void
+net_starve(struct net *n, bool on)
+{
+	if (on) {
+		n->kept_small = n->small_free;
+		n->kept_chunk = n->chunk_free;
+		n->small_free = n->chunk_free = ARENA_NONE;
+		return;
+	}
+	show(n, &n->small_free, n->kept_small);
+	show(n, &n->chunk_free, n->kept_chunk);
+}

@@ -8,6 +8,7 @@
 #include "tcp_priv.h"
 
 #define SMALL_ROOM	(CHUNK_SMALL - (uint32_t)sizeof(struct chunk))
+#define WHOLE		512u	/* bytes that net_split() leaves whole */
 
 /* Nothing more may be queued. */
 static bool
@@ -110,6 +111,8 @@ write_more(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	uint8_t *to;
 
 	len = min_u32(len, conn_room(n, c));
+	if (__builtin_expect(n->split, false) && len > WHOLE)
+		len -= len / 2;
 	while (done < len) {
 		room = tail_room(n, c, &to);
 		if (room == 0) {
@@ -169,6 +172,8 @@ conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
 		room = tail_room(n, c, &to);
 	}
 	*len = min_u32(*len, min_u32(room, most));
+	if (__builtin_expect(n->split, false))
+		*len -= (*len - min) / 2;
 	return to;
 }
 

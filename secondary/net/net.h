@@ -284,6 +284,14 @@ const struct net_conf *net_settings(const struct net *n);
  */
 bool	net_turn(struct net *n, uint64_t now_us);
 
+/*
+ * For tests of services. split: conn_write() of more than 512 bytes, and
+ * conn_reserve(), take half of what they could. starve: no chunk is free until
+ * it is called with off again, at most between two turns.
+ */
+void	net_split(struct net *n, bool on);
+void	net_starve(struct net *n, bool on);
+
 /* The queue of frames to send; the caller empties it. */
 struct pktq *net_out(struct net *n);
 

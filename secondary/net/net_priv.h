@@ -183,6 +183,8 @@ struct net {
 	/* indexes: heads of lists in the arena, ARENA_NONE: empty */
 	uint32_t conn_free, tw_free, small_free, chunk_free;
 	uint32_t nsmall_free, nchunk_free;
+	bool split;			/* see net_split() */
+	uint32_t kept_small, kept_chunk; /* lists that net_starve() hides */
 	uint32_t nconns, nhalf, ntw;	/* gauges */
 	uint32_t ready_head, ready_tail; /* connections with events */
 	uint32_t out_head, out_tail;	/* connections that want to send */

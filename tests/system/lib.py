@@ -19,6 +19,7 @@ TMP = os.environ.get("SYSTEM_TMP", "/nonexistent")
 OURS, HOST = "10.79.0.2", "10.79.0.1"
 NR_HUGE = "/proc/sys/vm/nr_hugepages"
 _instances = []
+FAULT = ""      # group `fault` of every worker entry
 
 
 class Skip(Exception):
@@ -210,6 +211,10 @@ def conf(name, workers, ports=None, memory="", extra="", net="10.79.0"):
         ports = """{ name = "tap0"; type = "tap"; device = "%s";
     host = "%s.1/24"; address = [ "%s.2/24" ]; }""" % (
             "sf-" + name[-8:], net, net)
+    if FAULT:
+        extra += " faults = true;"
+        workers = [w.rstrip()[:-1] + " fault = { %s }; }" % FAULT
+                   for w in workers]
     text = """name = "%s";
 %s
 memory = { buffers = 4096; connections = 4096; chunks = 2048; cache_mb = 64;

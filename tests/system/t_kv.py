@@ -132,6 +132,27 @@ def what_kv_acknowledged_survives_its_worker():
 
 
 @test
+def kv_answers_as_it_should():
+    with Instance([entry()]):
+        c = Client()
+        for n in range(40):
+            v = value(b"key", n)
+            equal(c.put(b"key", v), b"OK", "PUT")
+            equal(c.get(b"key"), v, "GET")
+        equal(c.ask(b"SET key two words\r\n"), b"OK", "SET")
+        equal(c.get(b"key"), b"two words", "GET")
+        many = b"".join(b"SET k%d %d\nGET k%d\n" % (n, n, n)
+                        for n in range(500))
+        c.s.sendall(many)
+        for n in range(500):
+            equal(c.f.readline(), b"OK\n", "pipelined SET")
+            equal(c.f.readline(), b"VALUE %d\n" % len(b"%d" % n), "GET")
+            equal(c.f.readline(), b"%d\n" % n, "its value")
+        equal(c.ask(b"DEL key\n"), b"OK", "DEL")
+        equal(c.get(b"key"), b"NONE", "GET")
+
+
+@test
 def kv_runs_in_one_slot_and_says_when_it_is_full():
     i = Instance([entry().replace("cpus", "count = 2; cpus")])
     p = i.up(ok=None)

@@ -73,7 +73,10 @@ def echoes():
     for n, s in enumerate(many):
         s.sendall(b"%d" % n)
     for n, s in enumerate(many):
-        equal(s.recv(100), b"%d" % n, "client %d" % n)
+        got = b""
+        while len(got) < len(b"%d" % n):
+            got += s.recv(100) or b"the end"
+        equal(got, b"%d" % n, "client %d" % n)
         s.close()
 
 

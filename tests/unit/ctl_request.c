@@ -22,6 +22,8 @@ static const struct line lines[] = {
 	{ "down\n", 0, 5, CTL_DOWN, 0 },
 	{ "down\nhello\n", 0, 5, CTL_DOWN, 0 },
 	{ "restart 0\n", 0, 10, CTL_RESTART, 0 },
+	{ "fault 3 drop=5,seed=1\n", 0, 22, CTL_FAULT, 3 },
+	{ "fault 3\n", 0, -EINVAL, 0, 0 },
 	{ "restart 15\n", 0, 11, CTL_RESTART, 15 },
 	{ "reload\n", 0, 7, CTL_RELOAD, 0 },
 	{ "reload /etc/x.conf\n", 0, 19, CTL_RELOAD, 0 },

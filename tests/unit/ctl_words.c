@@ -85,7 +85,9 @@ static const struct line lines[] = {
 	  "status: --detach is not for this command" },
 	{ { "up", "-c", "f", "--json" }, 0, 0, "up: --json is not for" },
 	{ { "version", "-w", "1" }, 0, 0, "version: -w SECONDS is not for" },
-	{ { "a", "b", "c", "d", "e" }, 0, 0, "too many words: \"e\"" },
+	{ { "restart", "0", "c" }, 0, 0, "restart: too many words: \"c\"" },
+	{ { "fault", "0", "drop=1", "seed=2" }, 1, VERB_FAULT, NULL },
+	{ { "fault" }, 0, 0, "fault: missing: SLOT" },
 };
 
 START_TEST(line_is_understood_or_refused_with_a_reason)

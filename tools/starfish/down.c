@@ -202,31 +202,41 @@ verb_restart(const struct request *rq)
 int
 verb_reload(const struct request *rq)
 {
-	char name[BOARD_NAME], path[PATH_MAX] = "", request[CTL_LINE];
-	int status;
-	FILE *f;
+	char name[BOARD_NAME];
+	char path[PATH_MAX] = "", what[CTL_LINE];
 
 	if (rq->file != NULL && realpath(rq->file, path) == NULL) {
 		fprintf(stderr, "starfish: %s: %s\n", rq->file,
 		    strerror(errno));
 		return 1;
 	}
-	if (choose(rq, name) < 0)
-		return 1;
-	if ((size_t)snprintf(request, sizeof(request) - 1, "reload%s%s",
-	    path[0] != '\0' ? " " : "", path) >= sizeof(request) - 1 ||
+	if ((size_t)snprintf(what, sizeof(what) - 1, "reload%s%s",
+	    path[0] != '\0' ? " " : "", path) >= sizeof(what) - 1 ||
 	    strpbrk(path, " \t\n") != NULL) {
 		fprintf(stderr, "starfish: %s: too long, or with blanks in "
 		    "it\n", path);
 		return 1;
 	}
-	f = ask(name);
-	if (f == NULL) {
-		fprintf(stderr, "starfish: no supervisor of %s answers: %s\n",
-		    name, strerror(errno));
+	return verb_ask(rq, what, name);
+}
+
+int
+verb_fault(const struct request *rq)
+{
+	char name[BOARD_NAME];
+	char what[CTL_LINE];
+	size_t n;
+	uint32_t i;
+
+	n = (size_t)snprintf(what, sizeof(what), "fault %u ", rq->slot);
+	for (i = 0; i < rq->nmore && n < sizeof(what); i++)
+		n += (size_t)snprintf(what + n, sizeof(what) - n, "%s%s",
+		    i > 0 ? "," : "", rq->more[i]);
+	if (rq->nmore == 0 || n >= sizeof(what) - 1) {
+		fprintf(stderr, "starfish: fault %u: %s\n", rq->slot,
+		    rq->nmore == 0 ? "missing: OPTION=VALUE..., or off; "
+		    "status shows what is set" : "too many options at once");
 		return 1;
 	}
-	status = talk(f, request);
-	fclose(f);
-	return status;
+	return verb_ask(rq, what, name);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../config/conf.h"
 #include "verbs.h"
 
 static int
@@ -13,6 +14,8 @@ verb_help(const struct request *rq)
 {
 	if (rq->topic != NULL && strcmp(rq->topic, "service") == 0)
 		return manual_service(rq->subtopic);
+	if (rq->topic != NULL && strcmp(rq->topic, "fault") == 0)
+		manual_group(&conf_fault_table);
 	if (words_help(rq->topic, stdout) == 0)
 		return 0;
 	fprintf(stderr, "starfish: no such command: \"%s\"\n", rq->topic);
@@ -38,6 +41,7 @@ static int (*const verbs[VERBS])(const struct request *) = {
 	[VERB_RESTART] = verb_restart,
 	[VERB_WGET] = verb_wget,
 	[VERB_RELOAD] = verb_reload,
+	[VERB_FAULT] = verb_fault,
 	[VERB_VERSION] = verb_version,
 	[VERB_HELP] = verb_help,
 };

@@ -9,8 +9,8 @@
 #include "../../config/conf.h"
 #include "verbs.h"
 
-static void
-print_options(const struct optgroup *g)
+void
+manual_group(const struct optgroup *g)
 {
 	char def[OPT_STRLEN + 8], range[256];
 	const struct opt *o;
@@ -41,7 +41,7 @@ print_service(const struct svc_desc *d)
 	printf("Of each connection %u bytes survive a crash.\n",
 	    d->state_size);
 	if (d->opts != NULL)
-		print_options(d->opts);
+		manual_group(d->opts);
 	if (d->counters == NULL)
 		return;
 	printf("\nCounters in `starfish stats`:\n");

@@ -164,6 +164,15 @@ move_slots(struct super *s, struct client *c, const struct ctl_request *r)
 }
 
 static void
+set_fault(struct super *s, struct client *c, const struct ctl_request *r)
+{
+	char text[512];
+	int err = fault_set(s, r->slot, r->text, text, sizeof(text));
+
+	answer(c, "%s %s", err < 0 ? "error" : "ok", text);
+}
+
+static void
 handle(struct super *s, struct client *c, const struct ctl_request *r)
 {
 	char err[CONF_ERRLEN];
@@ -192,6 +201,9 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 	case CTL_REMOVE:
 	case CTL_REBALANCE:
 		move_slots(s, c, r);
+		break;
+	case CTL_FAULT:
+		set_fault(s, c, r);
 		break;
 	case CTL_VERBS:
 		break;

@@ -31,11 +31,18 @@ view_worker_json(const struct inst_slot *s)
 json_t *
 workers_json(struct view *v)
 {
-	json_t *list = json_array();
+	const struct board *b = v->in.board;
+	json_t *list = json_array(), *o;
+	char faults[512];
 	uint32_t i;
 
-	for (i = 0; i < v->in.nslots; i++)
-		json_array_append_new(list, view_worker_json(&v->in.slot[i]));
+	for (i = 0; i < v->in.nslots; i++) {
+		o = view_worker_json(&v->in.slot[i]);
+		fault_text(&b->slot[v->in.slot[i].number], faults,
+		    sizeof(faults));
+		json_object_set_new(o, "faults", json_string(faults));
+		json_array_append_new(list, o);
+	}
 	return list;
 }
 
@@ -217,6 +224,12 @@ status_text(struct view *v, FILE *out)
 	print_ports(b, out);
 	fputc('\n', out);
 	view_workers(in, out);
+	for (i = 0; i < in->nslots; i++) {
+		fault_text(&b->slot[in->slot[i].number], drops, sizeof(drops));
+		if (drops[0] != '\0')
+			fprintf(out, "\nfaults made in slot %u: %s\n",
+			    in->slot[i].number, drops);
+	}
 	view_drops(in, drops, sizeof(drops));
 	if (drops[0] != '\0') {
 		fputc('\n', out);

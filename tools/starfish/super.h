@@ -144,6 +144,13 @@ bool	program_is(const struct conf_worker *w);
 int	program_spawn(struct super *s, struct slot *sl,
 	    const struct conf_worker *w, const char *log);
 
+/* ---- fault.c ---- */
+
+/* Change a slot's faults by a text (conf_fault_set()). 0, or -1; what was
+ * done, or what is wrong, in text. */
+int	fault_set(struct super *s, uint32_t slot, const char *change,
+	    char *text, size_t len);
+
 /* ---- adopt.c ---- */
 
 /*

@@ -19,11 +19,15 @@ int	verb_ask(const struct request *rq, const char *line,
 int	verb_add(const struct request *rq);
 int	verb_drain(const struct request *rq);
 int	verb_rebalance(const struct request *rq);
+int	verb_fault(const struct request *rq);
 int	verb_config(const struct request *rq);	/* check, show */
 int	verb_version(const struct request *rq);
 /* What a service says of itself; NULL: which there are. Exit status. */
 int	manual_service(const char *name);
 int	verb_wget(const struct request *rq);
+/* The options of a group. */
+struct optgroup;
+void	manual_group(const struct optgroup *g);
 int	verb_read(const struct request *rq);	/* all that look at a board */
 
 #endif

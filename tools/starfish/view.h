@@ -50,6 +50,8 @@ json_t	*events_json(struct view *v);
 
 /* One worker as in status --json. */
 json_t	*view_worker_json(const struct inst_slot *s);
+/* What faults are made in a slot, as text; "": none. */
+void	fault_text(const struct board_slot *b, char *buf, size_t len);
 /* The table of workers. */
 void	view_workers(const struct inst *in, FILE *out);
 /* One line for all drops, by cause; "" if there are none. */

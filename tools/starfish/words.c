@@ -24,8 +24,8 @@
 #define O_TIMEOUT	0x400u
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
 
-enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_OPT, ARG_FILE, ARG_FILE_OPT,
-    ARG_TOPIC_OPT, ARG_REST, ARG_GROUP };
+enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_MORE, ARG_SLOT_OPT, ARG_FILE,
+    ARG_FILE_OPT, ARG_TOPIC_OPT, ARG_REST, ARG_GROUP };
 
 struct word {
 	const char *word;
@@ -80,6 +80,8 @@ static const struct word words[] = {
 	  "put load on a web server and measure that; wget --help says more" },
 	{ "reload", VERB_RELOAD, ARG_NONE, O_FILE | O_NAME, NULL,
 	  "take up a changed configuration and document roots" },
+	{ "fault", VERB_FAULT, ARG_SLOT_MORE, O_NAME, NULL,
+	  "make faults on purpose, for tests: OPTION=VALUE..., or off" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },
@@ -88,6 +90,7 @@ static const struct word words[] = {
 
 static const char *const arg_texts[] = {
 	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
+	[ARG_SLOT_MORE] = " SLOT OPTION=VALUE...",
 	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
 	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " URL",
 	[ARG_GROUP] = " NAME"
@@ -153,7 +156,7 @@ struct parse {
 	int argc;
 	char *const *argv;
 	int at;			/* next argument */
-	const char *args[4];	/* words that are no options */
+	const char *args[WORDS_MORE + 3]; /* words that are no options */
 	int nargs;
 	uint32_t options;	/* seen, O_* */
 	char *err;
@@ -272,7 +275,7 @@ parse_all(struct parse *p, struct request *rq)
 
 	while (p->at < p->argc) {
 		a = p->argv[p->at++];
-		if (p->nargs == 4) {
+		if (p->nargs == WORDS_MORE + 3) {
 			snprintf(p->err, p->errlen, "too many words: \"%s\"",
 			    a);
 			return -EINVAL;
@@ -295,7 +298,8 @@ static int
 parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 {
 	const char *s = at < p->nargs ? p->args[at] : NULL, *bad;
-	int max = w->arg == ARG_TOPIC_OPT ? 2 : w->arg != ARG_NONE;
+	int i, max = w->arg == ARG_TOPIC_OPT ? 2 : w->arg == ARG_SLOT_MORE ?
+	    1 + WORDS_MORE : w->arg != ARG_NONE;
 
 	if (p->nargs - at > max) {
 		snprintf(p->err, p->errlen, "%s: too many words: \"%s\"",
@@ -304,13 +308,17 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 	}
 	if (s == NULL) {
 		if (w->arg != ARG_SLOT && w->arg != ARG_FILE &&
-		    w->arg != ARG_GROUP)
+		    w->arg != ARG_SLOT_MORE && w->arg != ARG_GROUP)
 			return 0;
 		snprintf(p->err, p->errlen, "%s: missing:%s",
 		    words_name(w->verb), arg_texts[w->arg]);
 		return -EINVAL;
 	}
 	switch (w->arg) {
+	case ARG_SLOT_MORE:
+		for (i = at + 1; i < p->nargs; i++)
+			rq->more[rq->nmore++] = p->args[i];
+		/* FALLTHROUGH */
 	case ARG_SLOT:
 	case ARG_SLOT_OPT:
 		rq->slot = (uint32_t)strtonum(s, 0, BOARD_SLOTS - 1, &bad);

@@ -29,6 +29,7 @@ enum verb {
 	VERB_RESTART,
 	VERB_WGET,
 	VERB_RELOAD,
+	VERB_FAULT,
 	VERB_VERSION,
 	VERB_HELP,
 	VERBS
@@ -41,6 +42,8 @@ enum up_adopt {
 	ADOPT_IF_THERE		/* takes it over, or starts anew */
 };
 
+#define WORDS_MORE	16
+
 /* What a command line asks for. */
 struct request {
 	enum verb verb;
@@ -51,6 +54,8 @@ struct request {
 	int argc;		/* wget: what follows it, as it stands */
 	char *const *argv;
 	uint32_t slot;		/* BOARD_NONE: all */
+	const char *more[WORDS_MORE]; /* words behind SLOT, and how many */
+	uint32_t nmore;
 	uint32_t watch_ms;	/* -w; 0: once */
 	const char *group;	/* add: a worker entry or service */
 	uint32_t count;		/* add */
