@@ -141,6 +141,14 @@ static const struct wrong wrongs[] = {
 	    } },
 	{ NAME PORTS "workers = ( " SHOP "count = 0; } );",
 	  { "workers[0].count = 0: allowed 1 to 16" } },
+	{ NAME PORTS "workers = ( " SHOP "spare = 16; } );",
+	  { "workers[0].spare = 16: allowed 0 to 15" } },
+	{ NAME PORTS "workers = ( " SHOP "count = 2; spare = 3; } );",
+	  { "5 slots serve this tap", "at most 4 queues" } },
+	{ NAME PORTS "workers = ( { name = \"s\"; service = \"stall\"; "
+	  "spare = 1; } );",
+	  { "workers[0].spare = 1: service \"stall\" runs in 1 slot of a group"
+	    } },
 	{ NAME PORTS "workers = ( " SHOP "shop = { price = 10; }; } );",
 	  { "workers[0].shop.price = 10: allowed 1 to 9 bytes" } },
 	{ NAME PORTS "workers = ( " SHOP "shop = { colour = \"blue\"; }; } );",
