@@ -152,14 +152,13 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	return len;
 }
 
-void *
-conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
+/* conn_reserve() behind what is queued, or where chunks run short. */
+static __attribute__((noinline)) void *
+reserve_more(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
 {
 	uint32_t most = conn_room(n, c), room, k;
 	uint8_t *to = NULL;
 
-	assert(min <= TCP_COPY);
-	assert(min <= *len);
 	if (most < min || most == 0)
 		return NULL;
 	room = tail_room(n, c, &to);
@@ -175,6 +174,31 @@ conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
 	if (__builtin_expect(n->split, false))
 		*len -= (*len - min) / 2;
 	return to;
+}
+
+void *
+conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
+{
+	uint32_t id, room, most = tcp_sndbuf(n, c);
+	struct chunk *k;
+
+	assert(min <= TCP_COPY);
+	assert(min <= *len);
+	if (c->sq_tail != ARENA_NONE || shut(c) || *len > most ||
+	    n->small_free == ARENA_NONE || n->chunk_free == ARENA_NONE)
+		return reserve_more(n, c, min, len);
+	if (*len <= SMALL_ROOM) {
+		k = chunk_get_small(n, &id);
+		room = SMALL_ROOM;
+	} else {
+		id = chunk_get(n, true);
+		k = chunk_at(n, id);
+		room = chunk_room(n, id);
+	}
+	c->sq_head = c->sq_tail = c->sq_next = id;
+	c->sq_noff = 0;
+	*len = min_u32(*len, room);
+	return k->data;
 }
 
 void

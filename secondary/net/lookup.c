@@ -89,15 +89,27 @@ ports_of(const struct tuple *t)
 	return t->rport_be | (uint32_t)t->lport_be << 16;
 }
 
+static inline void
+flow_note(struct net *n, uint32_t id)
+{
+	const struct tuple *t = &conn_at(n, id)->t;
+	struct flow *f;
+
+	if (t->family != 4)
+		return;
+	f = flow_at(n, addrs_of(t), ports_of(t));
+	f->addrs = addrs_of(t);
+	f->ports = ports_of(t);
+	f->id = id + 1;
+}
+
 uint32_t
 lookup_flow(struct net *n, const struct tuple *t, uint32_t *hash)
 {
-	uint64_t addrs = addrs_of(t);
-	uint32_t ports = ports_of(t), id;
-	struct flow *f;
+	uint32_t id;
 
 	if (t->family == 4) {
-		id = flow_find(n, addrs, ports);
+		id = flow_find(n, addrs_of(t), ports_of(t));
 		if (id != ARENA_NONE && conn_at(n, id)->t.port == t->port) {
 			*hash = conn_at(n, id)->rec.hash;
 			return id;
@@ -105,12 +117,8 @@ lookup_flow(struct net *n, const struct tuple *t, uint32_t *hash)
 	}
 	*hash = tuple_hash(n, t);
 	id = lookup_find(n, *hash, t);
-	if (t->family == 4 && id < n->a->shape.conns) {
-		f = flow_at(n, addrs, ports);
-		f->addrs = addrs;
-		f->ports = ports;
-		f->id = id + 1;
-	}
+	if (id < n->a->shape.conns)
+		flow_note(n, id);
 	return id;
 }
 
@@ -129,6 +137,8 @@ lookup_put(struct net *n, uint32_t hash, uint32_t id)
 {
 	uint32_t mask = n->a->hash_mask, i = hash & mask;
 
+	if (id < n->a->shape.conns)
+		flow_note(n, id);
 	while (n->hash[i].id != ARENA_NONE)
 		i = (i + 1) & mask;
 	n->hash[i].hash = hash;

@@ -449,9 +449,8 @@ void	tcp_input(struct net *n, struct pkt *p, const struct tuple *t,
 	    uint8_t ecn);
 
 /*
- * The straight path for a received frame: an IPv4 segment in order on an
- * established connection that was looked up before, checksums known good.
- * False: it is not that, p was not touched.
+ * The straight path for a received frame: an IPv4 segment of a connection that
+ * is noted, checksums known good. False: it is not that, p was not touched.
  */
 bool	tcp_straight(struct net *n, struct pkt *p);
 

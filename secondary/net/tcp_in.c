@@ -7,9 +7,6 @@
 #include "tcp_hot.h"
 #include "wire.h"
 
-/* nop, nop, timestamp option of 10 bytes: what RFC 7323 appendix A shows and
- * everybody sends */
-#define TS_WORD		0x0101080au
 #define TS_HLEN		(TCP_HLEN + 12u)
 
 /* Where things are in an untagged frame with IPv4 without options. */
@@ -41,7 +38,7 @@ quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
 		return false;
 	if ((c->flags & TF_TS) != 0) {
 		if (form != (TS_HLEN << 10 | TH_ACK) || len < TS_HLEN ||
-		    get_be32(h + TCP_HLEN) != TS_WORD)
+		    get_be32(h + TCP_HLEN) != TCP_TS_WORD)
 			return false;
 		q->hlen = TS_HLEN;
 		q->tsval = get_be32(h + TCP_HLEN + 4);
@@ -170,9 +167,46 @@ load64(const uint8_t *p)
 	return v;
 }
 
+/* The segment s is one of connection id's, and needs a second look. Takes p. */
+static void
+steps(struct net *n, uint32_t id, struct tcp_seg_in *s, struct pkt *p)
+{
+	struct conn *c = conn_at(n, id);
+
+	hands_set(n, id);
+	tcp_steps(n, c, s, p);
+	tcp_rest(n, c);
+	hands_clear(n);
+}
+
+/* False: malformed; dropped and counted. */
+static bool
+parsed(struct net *n, struct tcp_seg_in *s, struct pkt *p, uint8_t ecn)
+{
+	if (!tcp_parse(s, pkt_data(p), p->len)) {
+		net_count(n, CNT_drop_tcp_header, 1);
+		frame_put(n, p);
+		return false;
+	}
+	s->ecn = ecn;
+	s->bucket = (uint16_t)(p->flags & PKT_RX_HASH ?
+	    p->hash % BOARD_BUCKETS : 0);
+	return true;
+}
+
+/* A segment of connection id at p->off that quick_look() refused. */
+static __attribute__((noinline)) void
+known(struct net *n, uint32_t id, struct pkt *p, uint8_t ecn)
+{
+	struct tcp_seg_in s;
+
+	if (parsed(n, &s, p, ecn))
+		steps(n, id, &s, p);
+}
+
 /*
- * The checks are those of ether.c and ip4.c, in few words; a flow that was
- * noted passed those of its addresses.
+ * The checks are those of ether.c and ip4.c, in few words; the addresses of a
+ * flow that has a connection passed theirs when it was opened.
  */
 bool
 tcp_straight(struct net *n, struct pkt *p)
@@ -200,13 +234,15 @@ tcp_straight(struct net *n, struct pkt *p)
 	if (id == ARENA_NONE)
 		return false;
 	c = conn_at(n, id);
-	if (c->t.port != p->port ||
-	    !quick_look(n, c, h + AT_TCP, total - IP4_HLEN, &q))
+	if (c->t.port != p->port)
 		return false;
 	net_count(n, CNT_tcp_in, 1);
 	p->off += AT_TCP;
 	p->len = total - IP4_HLEN;
-	quick(n, id, p, &q);
+	if (quick_look(n, c, h + AT_TCP, total - IP4_HLEN, &q))
+		quick(n, id, p, &q);
+	else
+		known(n, id, p, h[AT_IP + IP4_TOS] & 3);
 	return true;
 }
 
@@ -219,19 +255,10 @@ tcp_input(struct net *n, struct pkt *p, const struct tuple *t, uint8_t ecn)
 	net_count(n, CNT_tcp_in, 1);
 	if (id < n->a->shape.conns && quick_found(n, id, p))
 		return;
-	if (!tcp_parse(&s, pkt_data(p), p->len)) {
-		net_count(n, CNT_drop_tcp_header, 1);
-		frame_put(n, p);
+	if (!parsed(n, &s, p, ecn))
 		return;
-	}
-	s.ecn = ecn;
-	s.bucket = (uint16_t)(p->flags & PKT_RX_HASH ?
-	    p->hash % BOARD_BUCKETS : 0);
 	if (id < n->a->shape.conns) {
-		hands_set(n, id);
-		tcp_steps(n, conn_at(n, id), &s, p);
-		tcp_rest(n, conn_at(n, id));
-		hands_clear(n);
+		steps(n, id, &s, p);
 		return;
 	}
 	if (id != ARENA_NONE && !tcp_tw_input(n, id, &s, &isn)) {

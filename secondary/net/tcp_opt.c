@@ -73,6 +73,13 @@ tcp_opt_parse(const uint8_t *o, uint32_t len, struct tcp_seg_in *s)
 {
 	uint32_t i = 0, l;
 
+	/* what everybody sends in all but a SYN, RFC 7323 appendix A */
+	if (len == 12 && get_be32(o) == TCP_TS_WORD) {
+		s->ts = true;
+		s->tsval = get_be32(o + 4);
+		s->tsecr = get_be32(o + 8);
+		return true;
+	}
 	while (i < len) {
 		if (o[i] == OPT_END)
 			return true;

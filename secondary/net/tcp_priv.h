@@ -27,6 +27,9 @@
 #define TH_CWR	0x80u
 
 #define TCP_HLEN	20u
+/* nop, nop, timestamp option of 10 bytes: what RFC 7323 appendix A shows and
+ * everybody sends */
+#define TCP_TS_WORD	0x0101080au
 #define TCP_MSS_MIN	88u	/* smaller ones count as this */
 #define TCP_MSS_DEF	536u	/* RFC 9293 §3.7.1: no MSS option */
 #define TCP_MSS_DEF6	1220u	/* and over IPv6 */

@@ -344,6 +344,7 @@ START_TEST(a_freed_connection_is_not_found_by_its_flow)
 	now = 1000000000;
 	start(&side[0], 1, true);
 	start(&side[1], 1, true);
+	side[1].s.net->port[0].to_us = UINT64_MAX;
 	client(0);
 	same_output();
 	client(0);
