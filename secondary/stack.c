@@ -80,6 +80,7 @@ stack_conf(struct io *io, struct net_conf *c, const uint8_t secret[NET_SECRET])
 	c->timestamps = t->timestamps;
 	c->sack = t->sack;
 	c->ecn = t->ecn;
+	c->mtu_probing = 1;
 	c->client_lo = io->board->group[io->group].client_lo;
 	c->client_hi = io->board->group[io->group].client_hi;
 	c->reassembly = io->conf->ip.reassembly;

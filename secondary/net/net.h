@@ -99,7 +99,7 @@ struct net_conf {
 	uint8_t cc;		/* enum net_cc */
 	uint8_t timestamps, sack, ecn; /* ecn: 0 off, 1 passive, 2 on */
 	uint8_t mtu_probing;	/* 1: find what a path carries that says
-				   nothing (RFC 4821) */
+				   nothing (RFC 4821); 0, as in Linux */
 	uint8_t restart_idle;	/* slow start again after idle (RFC 5681) */
 	uint8_t nodelay;	/* new connections start with TCP_NODELAY */
 	uint8_t conn_opts;	/* 1: see struct conn_opts */

@@ -32,7 +32,6 @@ net_conf_default(struct net_conf *c, uint32_t conns)
 	c->sack = 1;
 	c->ecn = 1;
 	c->restart_idle = 1;
-	c->mtu_probing = 1;
 	c->quick_acks = 8;
 	c->reassembly = 1;
 }

@@ -238,6 +238,7 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
 		tcp_recovery_enter(n, c, x, TP_RECOVERY);
 	if (x->phase != TP_OPEN)
 		tcp_recovery_ack(n, c, x, r, s);
-	else
-		tcp_cc_ack(n, c, r->acked != 0 ? r->delivered : 0, r->late_us);
+	else if (r->acked != 0 || (r->sacked && x->reordering > DUPTHRESH))
+		/* on a path that reorders, reports are progress as well */
+		tcp_cc_ack(n, c, r->delivered, r->late_us);
 }

@@ -55,6 +55,7 @@ open_it(int family)
 	int l;
 
 	defaults();
+	d.conf.mtu_probing = 1;
 	d.conf.sndbuf = TOTAL;
 	d.conf.shape.chunks = 4096;
 	start();
@@ -170,10 +171,7 @@ START_TEST(probing_can_be_off)
 {
 	uint32_t i;
 
-	open_it(4);
-	stop();
 	defaults();
-	d.conf.mtu_probing = 0;
 	start();
 	h = accepted(&c, 10 * MS);
 	isn = c.ack;

@@ -4,26 +4,6 @@
  */
 #include "../lib/script.h"
 
-/* The peer opens, with a round trip of 100 ms and segments of 1,000 bytes. */
-#define OPEN								\
-	"0 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>", \
-	"0 > S. 0:0(0) ack 1 win 65535 "				\
-	    "<mss 1460,nop,nop,sackOK,nop,wscale 7>",			\
-	"100 < . 1:1(0) ack 1 win 320",					\
-	"0 accept"
-#define OPEN_PLAIN							\
-	"0 < S 0:0(0) win 32792 <mss 1000>",				\
-	"0 > S. 0:0(0) ack 1 <mss 1460>",				\
-	"100 < . 1:1(0) ack 1 win 40000",				\
-	"0 accept"
-#define OPEN_TS								\
-	"0 < S 0:0(0) win 32792 <mss 1012,sackOK,TS val 1000 ecr 0,nop,"\
-	    "wscale 7>",						\
-	"0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val +0 ecr 1000,nop,"	\
-	    "wscale 7>",						\
-	"100 < . 1:1(0) ack 1 win 320 <nop,nop,TS val 1100 ecr last>",	\
-	"0 accept"
-
 static void
 timestamps(void)
 {
