@@ -261,12 +261,12 @@ tcp_established(struct net *n, struct conn *c)
 	net_count(n, c->flags & TF_ACTIVE ? CNT_tcp_opened_active :
 	    CNT_tcp_opened_passive, 1);
 	c->timer = TT_NONE;
-	c->backoff = 0;
 	c->cwnd = tcp_cc_initial(n, c);
-	/* RFC 6298 (5.7): the handshake's SYN was lost: three seconds, and a
-	 * window of one segment (RFC 5681 §3.1) */
-	if ((c->flags & TF_RETXMT_SYN) != 0 && c->srtt == 0)
+	/* RFC 6928 §2: a SYN that was sent again once may only have been late;
+	 * after more than that the window is one segment */
+	if (c->backoff > 1)
 		c->cwnd = c->mss;
+	c->backoff = 0;
 	c->rcv_mark = c->rcv_nxt;
 	c->rcv_mark_ms = (uint16_t)tcp_now_ms(n);
 	if (tcp_keep_idle(n, c) != 0)

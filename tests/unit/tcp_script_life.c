@@ -151,6 +151,23 @@ START_TEST(holes_between_reports)
 }
 END_TEST
 
+/* RFC 6928 §2: SYN-ACK sent again once: ten segments; twice: one. */
+START_TEST(window_after_a_late_handshake)
+{
+	SCRIPT(NULL, "0 < S 0:0(0) win 40000 <mss 1000>",
+	    "0 > S. 0:0(0) ack 1 <mss 1460>",
+	    "1000 > S. 0:0(0) ack 1 <mss 1460>",
+	    "100 < . 1:1(0) ack 1 win 40000", "0 accept", "0 cwnd 10",
+	    "0 write 10000", "0 > P. 1:10001(10000) ack 1");
+	SCRIPT(NULL, "0 < S 0:0(0) win 40000 <mss 1000>",
+	    "0 > S. 0:0(0) ack 1 <mss 1460>",
+	    "1000 > S. 0:0(0) ack 1 <mss 1460>",
+	    "2000 > S. 0:0(0) ack 1 <mss 1460>",
+	    "100 < . 1:1(0) ack 1 win 40000", "0 accept", "0 cwnd 1",
+	    "0 write 10000", "0 > . 1:1001(1000) ack 1");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -172,6 +189,7 @@ main(void)
 	tcase_add_test(t, peers_window_is_filled_by_segments);
 	tcase_add_test(t, reordering_is_measured);
 	tcase_add_test(t, holes_between_reports);
+	tcase_add_test(t, window_after_a_late_handshake);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
