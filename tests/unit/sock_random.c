@@ -348,7 +348,8 @@ START_TEST(random_calls_lose_nothing_and_leave_nothing)
 		now += below(3) == 0 ? below(30000) : below(500);
 		both(_i % 2 ? 30 : 0);
 	}
-	ck_assert_uint_gt(delivered, 100000);
+	/* by seed and trajectory 67,000 to 880,000 */
+	ck_assert_uint_gt(delivered, 50000);
 	close_all(&a);
 	close_all(&b);
 	for (i = 0; i < 20000; i++) {
