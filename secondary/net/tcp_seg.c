@@ -343,6 +343,19 @@ pop(struct net *n, struct tcp_ext *x)
 	chunk_put(n, id);
 }
 
+/*
+ * A part of an entry was acknowledged. If it was sent again while there was no
+ * memory to cut it, only that part was sent (see resend_lost()): go on behind
+ * it, or each timeout would bring one segment.
+ */
+static void
+rest_lost(const struct net *n, struct conn *c, struct tcp_ext *x,
+    struct seg_it *it)
+{
+	if (it->s->flags == SEG_RETX && n->nsmall_free == 0)
+		tcp_mark_lost(c, x, it);
+}
+
 void
 seg_acked(struct net *n, struct conn *c, uint32_t ack, struct tcp_acked *r)
 {
@@ -362,8 +375,11 @@ seg_acked(struct net *n, struct conn *c, uint32_t ack, struct tcp_acked *r)
 			r->delivered += len;
 		if ((it.s->flags & SEG_LOST) != 0)
 			x->lost -= len;
-		if (seq_lt(ack, it.s->end))
+		if (seq_lt(ack, it.s->end)) {
+			it.start = ack;
+			rest_lost(n, c, x, &it);
 			break;
+		}
 		if ((it.s->flags & SEG_SACKED) == 0)
 			tcp_delivered(n, c, &it, r);
 		start = it.s->end;
