@@ -39,14 +39,18 @@ tcp_rx_admit(const struct net *n, const struct conn *c, bool ordered)
 	    (uint32_t)c->rq_frames * FRAME_BYTES < own;
 }
 
-/* Copy p's payload behind that of tail, if it is small and fits. */
+/*
+ * Copy p's payload behind that of tail, if it is small and fits. What is not
+ * copied fills half a buffer at least: so the buffers that tcp_rx_admit()
+ * allows hold all that the window promises, however the peer cuts it.
+ */
 static bool
 coalesce(struct pkt *tail, const struct pkt *p)
 {
 	uint32_t end = tail->poff + tail->plen;
 	uint32_t room = (uint32_t)sizeof(*tail) + tail->room;
 
-	if (p->plen > TCP_COPY || end > room || room - end < p->plen ||
+	if (p->plen > FRAME_BYTES / 2 || end > room || room - end < p->plen ||
 	    (tail->flags & PKT_RX_FIN) != 0)
 		return false;
 	memcpy((uint8_t *)tail + end, (const uint8_t *)p + p->poff, p->plen);

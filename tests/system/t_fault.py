@@ -10,6 +10,7 @@ import t_files
 import t_http
 import t_kv
 import t_load
+import t_program
 import t_ws
 from lib import (OURS, TESTS, Instance, claim, connect, echo, equal, kill,
                  test, wait_for)
@@ -175,6 +176,7 @@ SPLIT = (
     t_ws.ws_echo_gives_back_every_message,
     t_ws.ws_connections_outlive_their_worker,
     t_kv.kv_answers_as_it_should,
+    t_program.a_program_echoes_level_and_edge_triggered,
 )
 
 

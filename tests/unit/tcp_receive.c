@@ -554,6 +554,35 @@ START_TEST(held_buffers_are_bounded)
 }
 END_TEST
 
+/* RFC 9293 (3.8.6): what the window promised is taken, however it is cut;
+ * half segments filled the buffers before that, and the peer saw losses. */
+START_TEST(a_promised_window_is_taken_in_segments_of_any_size)
+{
+	static const uint32_t size[] = { 1, 100, 513, 600, 724, 760, 1000,
+	    1400 };
+	const uint32_t window = 128 << 10;
+	uint8_t buf[1400];
+	uint32_t i, n;
+
+	memset(buf, 1, sizeof(buf));
+	for (i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+		h_conf(&h);
+		h.s.conf.rcvbuf = h.s.conf.rcvbuf_max = window;
+		h_start(&h);
+		h_open(&h, true);
+		h.keep = true;
+		for (n = size[i]; n <= window; n += size[i]) {
+			h_data(&h, buf, size[i]);
+			h_run(&h);
+			h_drain(&h);
+		}
+		ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_rcvbuf), 0);
+		ck_assert_uint_eq(conn_readable(h.c), n - size[i]);
+		h_fini(&h);
+	}
+}
+END_TEST
+
 static void
 shut(struct h *hp, struct conn *c, uint32_t ev)
 {
@@ -657,6 +686,8 @@ suite(void)
 	tcase_add_loop_test(t, any_order_makes_the_same_stream, 0, 8);
 	tcase_add_test(t, holes_are_bounded);
 	tcase_add_test(t, small_segments_share_a_buffer);
+	tcase_add_test(t,
+	    a_promised_window_is_taken_in_segments_of_any_size);
 	tcase_add_test(t, window_closes_and_opens_without_shrinking);
 	tcase_add_test(t, segment_is_cut_at_the_window);
 	tcase_add_test(t, window_is_enforced);
