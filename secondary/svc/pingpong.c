@@ -293,7 +293,7 @@ pingpong_start(struct svc *s, uint64_t now_us)
 		    "PORT or ws://ADDRESS[:PORT]/PATH");
 		return -EINVAL;
 	}
-	p->gen = (uint32_t)now_us | 1;
+	p->gen = (uint32_t)now_us << 4 | (s->slot & 15);
 	make_message(p, (uint32_t)conf->bytes);
 	make_shake(p, conf->url + 5, path);
 	p->t_start = now_us;
@@ -373,6 +373,29 @@ pingpong_tick(struct svc *s, uint64_t now_us)
 	return now_us < p->t_stop ? p->t_stop : p->t_stop + PP_GRACE_US;
 }
 
+static void
+pingpong_depart(struct svc *s, struct conn *c)
+{
+	const struct pingpong_state *st = conn_state(c);
+	struct pingpong_priv *p = s->priv;
+
+	if (st->gen == p->gen)
+		p->active--;
+}
+
+static void
+pingpong_arrive(struct svc *s, struct conn *c)
+{
+	struct pingpong_state *st = conn_state(c);
+	struct pingpong_priv *p = s->priv;
+
+	/* else its first event ends it */
+	if (p->finished)
+		return;
+	st->gen = p->gen;
+	p->active++;
+}
+
 const struct service pingpong_service = {
 	.desc = &pingpong_desc,
 	.priv_size = sizeof(struct pingpong_priv),
@@ -380,4 +403,6 @@ const struct service pingpong_service = {
 	.start = pingpong_start,
 	.event = pingpong_event,
 	.tick = pingpong_tick,
+	.depart = pingpong_depart,
+	.arrive = pingpong_arrive,
 };

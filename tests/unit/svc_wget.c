@@ -1,47 +1,20 @@
 /*
  * The load client over a mock of conn.h: the test is the server.
  */
-#include <check.h>
-
-#include "mock_conn.h"
-
-#include "../../secondary/svc/wget/wget_priv.h"
+#include "wget_bed.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
-#define OK10		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
-
-extern const struct service wget_service;
 
 static struct wget_conf *
 conf_new(void)
 {
-	struct wget_conf *conf = mock_conf(&wget_service);
-
-	snprintf(conf->url, OPT_STRLEN, "http://10.0.0.1:8080/f");
-	return conf;
-}
-
-static struct net *
-start(struct wget_conf *conf)
-{
-	struct net *n;
-	int err;
-
-	n = mock_start(&wget_service, conf, NULL, &err);
-	ck_assert_msg(err == 0, "%s", n->log);
-	return n;
-}
-
-static void
-tick(struct net *n)
-{
-	wget_service.tick(&n->svc, n->now);
+	return conf_for("http://10.0.0.1:8080/f");
 }
 
 static const struct load_sum *
 sum(struct net *n)
 {
-	return &((struct wget_priv *)n->svc.priv)->t->sum;
+	return &totals(n)->sum;
 }
 
 static const uint64_t *
@@ -55,12 +28,6 @@ static void
 opened(struct net *n, struct conn *c)
 {
 	mock_event(n, c, CONN_OPEN | CONN_WRITE);
-}
-
-static void
-answer(struct net *n, struct conn *c, const char *s)
-{
-	mock_input(n, c, s, strlen(s));
 }
 
 /* Requests that c has sent whole. */

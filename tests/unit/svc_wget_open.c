@@ -2,57 +2,18 @@
  * The load client's open loop, and what it does with bodies, over a mock of
  * conn.h: the test is the server.
  */
-#include <check.h>
+#include "wget_bed.h"
 
-#include "mock_conn.h"
-
-#include "../../secondary/svc/wget/wget_priv.h"
-
-#define OK10		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
 #define CHUNKS		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" \
 			"3\r\n012\r\n7;x\r\n3456789\r\n0\r\nA: b\r\n\r\n"
 /* of "0123456789" */
 #define SHA10		"84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96" \
 			"bedb9f882f7882"
 
-extern const struct service wget_service;
-
 static struct wget_conf *
 conf_new(void)
 {
-	struct wget_conf *conf = mock_conf(&wget_service);
-
-	snprintf(conf->url, OPT_STRLEN, "http://10.0.0.1/a/f.txt");
-	return conf;
-}
-
-static struct net *
-start(struct wget_conf *conf)
-{
-	struct net *n;
-	int err;
-
-	n = mock_start(&wget_service, conf, NULL, &err);
-	ck_assert_msg(err == 0, "%s", n->log);
-	return n;
-}
-
-static struct load_totals *
-totals(struct net *n)
-{
-	return ((struct wget_priv *)n->svc.priv)->t;
-}
-
-static uint64_t
-tick(struct net *n)
-{
-	return wget_service.tick(&n->svc, n->now);
-}
-
-static void
-answer(struct net *n, struct conn *c, const char *s)
-{
-	mock_input(n, c, s, strlen(s));
+	return conf_for("http://10.0.0.1/a/f.txt");
 }
 
 /* Requests of 1,000/s on one connection that stays. */
@@ -238,6 +199,45 @@ START_TEST(slots_share_the_rate_and_take_turns)
 	ck_assert_uint_eq(first[1], 1000000000 / 700);
 	ck_assert_uint_eq(first[2], 2000000000 / 700);
 	ck_assert_uint_eq(sent, 700);
+}
+END_TEST
+
+/* A connection goes to another slot: the one counts what the other began. */
+START_TEST(a_connection_moves_with_its_counts)
+{
+	struct wget_conf *conf[2] = { open_loop(), open_loop() };
+	struct net *a, *b;
+	struct conn *c;
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		conf[i]->rate = _i == 0 ? 0 : 1;
+		conf[i]->keep_alive = 2;
+	}
+	a = start(conf[0]);
+	b = start(conf[1]);
+	totals(b)->next_ns += 500000000;
+	((struct wget_priv *)b->svc.priv)->gen++;	/* another slot */
+	tick(a);
+	c = a->conns[0];
+	mock_event(a, c, CONN_OPEN);
+	wget_service.depart(&a->svc, c);
+	wget_service.arrive(&b->svc, c);
+	answer(b, c, OK10);
+	ck_assert(mock_alive(c));
+	ck_assert_uint_eq(totals(b)->sum.responses, 1);
+	ck_assert_uint_eq(totals(b)->sum.requests, _i == 0 ? 1 : 0);
+	ck_assert_uint_eq(((struct wget_priv *)b->svc.priv)->active, 1);
+	ck_assert_uint_eq(((struct wget_priv *)a->svc.priv)->active, 0);
+	/* to one that has no run: it ends there */
+	wget_service.depart(&b->svc, c);
+	((struct wget_priv *)a->svc.priv)->phase = WGET_OVER;
+	wget_service.arrive(&a->svc, c);
+	mock_event(a, c, CONN_READ);
+	ck_assert(c->aborted);
+	ck_assert_uint_eq(totals(a)->sum.responses, 0);
+	mock_stop(b);
+	mock_stop(a);
 }
 END_TEST
 
@@ -448,6 +448,7 @@ main(void)
 	tcase_add_test(tc, requests_that_never_began_are_counted);
 	tcase_add_test(tc, an_open_loop_in_time_ends_well);
 	tcase_add_test(tc, slots_share_the_rate_and_take_turns);
+	tcase_add_loop_test(tc, a_connection_moves_with_its_counts, 0, 2);
 	tcase_add_loop_test(tc, bodies_are_verified_in_any_pieces, 0, 20);
 	tcase_add_test(tc, a_successor_goes_on_with_a_hash);
 	tcase_add_loop_test(tc, files_have_harmless_names, 0, 8);

@@ -177,6 +177,38 @@ wget_idle_end(struct svc *s, uint64_t now_us)
 	}
 }
 
+void
+wget_depart(struct svc *s, struct conn *c)
+{
+	struct wget_state *st = conn_state(c);
+	struct wget_priv *p = s->priv;
+
+	if (st->gen != p->gen || (st->flags & WF_ENDED))
+		return;
+	p->active--;
+	if (!(st->flags & WF_OPEN))
+		p->connecting--;
+	if (p->rate > 0)
+		idset_del(&p->idle, conn_id(s->net, c));
+}
+
+void
+wget_arrive(struct svc *s, struct conn *c)
+{
+	struct wget_state *st = conn_state(c);
+	struct wget_priv *p = s->priv;
+
+	/* with no run to belong to, its first event ends it */
+	if (p->phase != WGET_RUN || (st->flags & WF_ENDED))
+		return;
+	st->gen = p->gen;
+	p->active++;
+	if (!(st->flags & WF_OPEN))
+		p->connecting++;
+	else if (p->rate > 0)
+		idset_put(&p->idle, conn_id(s->net, c));
+}
+
 bool
 wget_scan(struct svc *s, uint64_t now_us)
 {

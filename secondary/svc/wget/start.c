@@ -141,8 +141,10 @@ prepare(struct svc *s, uint64_t now_us)
 		p->req_len[i] = make_request(s, path, i == 1);
 	for (i = 0; i < WGET_PATTERN; i++)
 		p->pattern[i] = (char)('a' + i % 26);
-	/* Two processes in one slot never start in the same microsecond. */
-	p->gen = (uint32_t)now_us | 1;
+	/* Two processes in one slot never start in the same microsecond; 0 is
+	 * nobody. */
+	p->gen = (uint32_t)now_us << 4 | (s->slot & 15);
+	p->gen += p->gen == 0;
 	p->depth = (uint32_t)conf->pipeline;
 	p->flows = conf->flows == 0 ? UINT64_MAX :
 	    share((uint64_t)conf->flows, s->index, s->count);

@@ -222,4 +222,6 @@ const struct service wget_service = {
 	.start = wget_begin,
 	.event = wget_event,
 	.tick = wget_tick,
+	.depart = wget_depart,
+	.arrive = wget_arrive,
 };

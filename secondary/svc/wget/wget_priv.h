@@ -219,6 +219,10 @@ void	wget_idle_end(struct svc *s, uint64_t now_us);
 /* Find the connections that a predecessor left; true: all are found. */
 bool	wget_scan(struct svc *s, uint64_t now_us);
 
+/* As service.depart and service.arrive: counts go with a connection. */
+void	wget_depart(struct svc *s, struct conn *c);
+void	wget_arrive(struct svc *s, struct conn *c);
+
 /* ---- content.c ---- */
 
 /* Options `verify` and `save`. 0 or -EINVAL, *why says what is wrong. */

@@ -98,15 +98,13 @@ ws_deliver(struct wx *x)
 void
 ws_join(struct ws *w, uint32_t id)
 {
-	if (id < WS_IDS)
-		w->member[id / 64] |= UINT64_C(1) << id % 64;
+	idset_put(&w->member, id);
 }
 
 void
 ws_leave(struct ws *w, uint32_t id)
 {
-	if (id < WS_IDS)
-		w->member[id / 64] &= ~(UINT64_C(1) << id % 64);
+	idset_del(&w->member, id);
 }
 
 void
@@ -157,7 +155,7 @@ scan(struct ws *w)
 	uint32_t i, id;
 	struct conn *c;
 
-	for (i = 0; i < SCAN && w->at < WS_IDS; i++) {
+	for (i = 0; i < SCAN && w->at < IDSET_IDS; i++) {
 		id = w->at++;
 		c = conn_enter(w->s->net, id);
 		if (c == NULL)
@@ -171,28 +169,10 @@ scan(struct ws *w)
 			st->next = w->tail;
 		conn_leave(w->s->net, c);
 	}
-	if (w->at == WS_IDS) {
+	if (w->at == IDSET_IDS) {
 		w->at = 0;
 		w->scan = false;
 	}
-}
-
-/* The next member from w->at on; WS_IDS: none. */
-static uint32_t
-next_member(const struct ws *w)
-{
-	uint32_t word = w->at / 64;
-	uint64_t bits;
-
-	if (w->at >= WS_IDS)
-		return WS_IDS;
-	bits = w->member[word] >> w->at % 64 << w->at % 64;
-	while (bits == 0) {
-		if (++word == WS_IDS / 64)
-			return WS_IDS;
-		bits = w->member[word];
-	}
-	return word * 64 + (uint32_t)__builtin_ctzll(bits);
 }
 
 uint64_t
@@ -216,8 +196,8 @@ ws_tick(struct ws *w, uint64_t now_us)
 		w->at = 0;
 	}
 	for (i = 0; i < VISITS; i++) {
-		id = next_member(w);
-		if (id == WS_IDS) {
+		id = idset_next(&w->member, w->at);
+		if (id == IDSET_IDS) {
 			w->walking = false;
 			w->at = 0;
 			break;

@@ -244,9 +244,6 @@ ws_event(struct ws *w, struct conn *c, struct ws_state *st, uint32_t events)
 		st->stamp = x.now;
 		st->flags &= (uint16_t)~WST_PINGED;
 	}
-	/* one that came from another slot is not known here yet */
-	if (w->conf->mode == WS_MODE_BROADCAST && st->phase == WSP_OPEN)
-		ws_join(w, conn_id(x.n, c));
 	go = all(&x, events);
 	if (go == WS_GONE)
 		return;

@@ -23,7 +23,6 @@
 #define WS_JOBS		16u	/* messages inflated at the same time */
 #define WS_PUSH_MAX	500	/* bytes: queued whole or not at all */
 #define WS_RING		(1u << 20) /* bytes of messages for others */
-#define WS_IDS		(1u << 20) /* connections that broadcast reaches */
 
 enum ws_mode { WS_MODE_ECHO, WS_MODE_BROADCAST, WS_MODE_PUSH };
 

@@ -7,6 +7,7 @@
 #ifndef SVC_WS_PRIV_H
 #define SVC_WS_PRIV_H
 
+#include "../../proto/idset.h"
 #include "../../proto/ws_frame.h"
 #include "../../proto/ws_utf8.h"
 #include "../../proto/ws_zip.h"
@@ -89,7 +90,7 @@ struct ws {
 	bool scan;		/* a predecessor's connections to be found */
 	struct ws_zip push_zip;
 	struct ws_job job[WS_JOBS];
-	uint64_t member[WS_IDS / 64];
+	struct idset member;	/* connections that broadcast reaches */
 	_Alignas(8) uint8_t ring[WS_RING];
 	uint8_t text[WS_CAST_MAX + WS_PIECE]; /* a message being posted */
 };
