@@ -183,8 +183,8 @@ $(BUILD)/gen/svc_descs.c: Makefile $(SVC_SRC)
 # structure, and of every service's state, read from DWARF.
 $(BUILD)/gen/build_id.c: tools/layout $(NET_OBJ) $(call obj,common/shared.c)
 	@mkdir -p $(@D)
-	tools/layout $(VERSION) "$(SERVICES)" $(call obj,common/shared.c $(SVC_SRC)) > $@.tmp
-	@mv $@.tmp $@
+	tools/layout $(VERSION) "$(SERVICES)" $(call obj,common/shared.c $(SVC_SRC)) > $@.$$PPID
+	@mv $@.$$PPID $@
 
 # ---- archives and programs -----------------------------------------------
 $(LIBNET): $(NET_OBJ) $(BUILD)/obj/gen/build_id.o
@@ -214,7 +214,7 @@ LIBS	= -luring -lconfig -ljansson -lbsd -lmd -lz -lseccomp
 $(BUILD)/bin/starfish: $(call obj,$(CTL_SRC) $(CONFIG_SRC)) $(COMMON_OBJ) $(LIBNET)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -ldw -lelf $(LIBS)
 
 $(BUILD)/bin/starfish-primary: $(call obj,$(PRIMARY_SRC) $(CONFIG_SRC) $(COMMON_DPDK_SRC)) $(COMMON_OBJ) $(LIBNET)
 	@mkdir -p $(@D)

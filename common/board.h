@@ -20,6 +20,7 @@
 
 #include "fault.h"
 #include "opt.h"
+#include "report.h"
 
 #define BOARD_MAGIC	0x53464231u	/* "SFB1" */
 #define BOARD_SLOTS	16u		/* most slots of an instance */
@@ -29,10 +30,13 @@
 #define BOARD_LISTENERS	64u
 #define BOARD_ADDRS	8u		/* addresses of one port */
 #define BOARD_ROOTS	16u		/* document roots in the file cache */
+#define BOARD_STANDBYS	4u		/* most standby processes */
+#define BOARD_LCORES	128u		/* DPDK's RTE_MAX_LCORE */
 #define BOARD_EVENTS	64u		/* kept per writer */
 #define BOARD_NAME	32u		/* bytes of a name with its NUL */
 #define BOARD_PATH	256u
 #define BOARD_NONE	0xffu		/* no slot, no port, no group */
+#define BOARD_BELLS	(BOARD_SLOTS + BOARD_STANDBYS) /* of workers */
 
 /* Counters of a slot; see counters.def. */
 enum counter {
@@ -68,6 +72,14 @@ enum worker_phase {
 	PHASE_SERVING,		/* takes traffic */
 	PHASE_LEAVING,		/* told to go, finishing */
 	PHASES
+};
+
+/* What a worker is told by super.stop. */
+enum worker_stop {
+	STOP_NO,
+	STOP_FINISH,		/* take no more, finish, exit */
+	STOP_HAND_OVER,		/* exit between two turns: somebody else goes
+				   on with the connections */
 };
 
 enum primary_state {
@@ -285,31 +297,30 @@ struct slot_fixed {
 	uint8_t pad;
 	uint32_t npkts;		/* buffers in the slot's pool */
 	uint32_t pkt_room;	/* bytes of a buffer behind struct pkt */
-	uint32_t lcore;		/* DPDK lcore id of the slot's process */
+	uint32_t device_pkts;	/* buffers that lie in its receive queues */
 	struct board_place arena;
 	uint8_t queue[BOARD_PORTS]; /* queue of each port; BOARD_NONE: none */
 	/* Repair: pid whose queue is fenced and, later, made whole again. */
-	_Atomic uint32_t fenced_pid;
-	_Atomic uint32_t refilled_pid;
+	_Atomic uint32_t fenced_pid;	/* answers super.dead_pid */
+	_Atomic uint32_t refilled_pid;	/* answers worker.refill_wanted_pid */
+	_Atomic uint32_t buried_pid;	/* answers worker.before_pid */
+	uint32_t pad3;
+	struct board_hand hand;
 };
 
-/*
- * What the supervisor wants and knows. Writer: supervisor. One word has a
- * stand-in: where no supervisor lives, the successor in the slot, which holds
- * the lock on the slot's bell, stores dead_pid; a supervisor that starts just
- * then could only store the same value.
- */
+/* What the supervisor wants and knows. Writer: supervisor. */
 struct slot_super {
 	_Atomic uint32_t state;	/* enum slot_state */
 	_Atomic uint32_t pid;	/* process it started or accepted */
 	_Atomic uint64_t pid_start;
 	_Atomic uint32_t cpu;
-	_Atomic uint32_t stop;	/* 1: the worker finishes and exits */
+	_Atomic uint32_t stop;	/* enum worker_stop */
 	_Atomic uint32_t empty_pid; /* dead process whose slot the primary is
 				   to empty; 0: it is not */
 	_Atomic uint32_t drain_ms; /* and takes this long at most for what is
 				   under way; 0: its own limit, with which one
 				   that hears nothing goes earlier */
+	_Atomic uint32_t audit;	/* grows: the worker is to count what it has */
 	_Atomic uint32_t dead_pid; /* pid that died here last: pidfd said so */
 	_Atomic uint32_t restarts;
 	_Atomic uint64_t since_us; /* CLOCK_REALTIME of last state change */
@@ -331,9 +342,48 @@ struct slot_worker {
 	_Atomic uint32_t live_seq; /* board_live.seq that is in force */
 	_Atomic uint32_t fault_turn; /* crash or freeze of this slot_fault.turn
 				   has happened */
-	uint8_t pad[8];
+	_Atomic uint32_t before_pid; /* who sat here before and is dead, as the
+				   lock on the bell shows: said where no
+				   supervisor lives to say it; else 0 */
+	uint8_t pad[4];
+	char program[BOARD_PATH];
+	struct board_crash crash;
+	struct board_audit audit;
 	_Atomic uint64_t counters[CNT_MAX];
 	_Atomic uint64_t svc[SVC_COUNTERS];
+};
+
+/* Order to a standby: sit down in this slot. */
+#define STANDBY_ORDER(pid, slot)					\
+	((uint64_t)(pid) << 32 | ((uint64_t)(slot) + 1))
+#define STANDBY_PID(w)	((uint32_t)((w) >> 32))
+#define STANDBY_SLOT(w)	((uint32_t)(w) - 1)	/* >= BOARD_SLOTS: none */
+
+/* What the supervisor wants of a standby. Writer: supervisor. */
+struct standby_super {
+	_Atomic uint32_t pid;	/* process it started or accepted; 0: none */
+	_Atomic uint32_t stop;	/* 1: it ends */
+	_Atomic uint64_t pid_start;
+	_Atomic uint64_t order;	/* STANDBY_ORDER; another pid's is void */
+};
+
+/*
+ * What a standby says of itself. Writer: the standby, which holds the lock on
+ * bell BOARD_SLOTS + its number.
+ */
+struct standby_worker {
+	_Atomic uint32_t pid;	/* 0: it sat down in a slot, or ended */
+	_Atomic uint32_t ready;	/* 1: attached, takes an order */
+	_Atomic uint64_t pid_start;
+	_Atomic uint64_t heartbeat_us; /* CLOCK_MONOTONIC */
+	char program[BOARD_PATH];
+	char build[BOARD_NAME];
+};
+
+/* A process that is attached and idle, to sit down in any slot. */
+struct board_standby {
+	_Alignas(64) struct standby_super super;
+	_Alignas(64) struct standby_worker worker;
 };
 
 struct board_slot {
@@ -371,6 +421,13 @@ struct board {
 	/* Answers to offers of the slot's group. Writer: that slot. */
 	_Atomic uint32_t reply[BOARD_SLOTS][BOARD_BUCKETS];
 	struct board_slot slot[BOARD_SLOTS];
+	struct board_standby standby[BOARD_STANDBYS];
+	/*
+	 * Who uses which DPDK lcore id: pid 32 | start time's low 32 bits; 0
+	 * is free. 0 is the primary's and not in here. Writer: whoever finds
+	 * an entry free and swaps itself in, see secondary/lcore.c.
+	 */
+	_Atomic uint64_t lcore[BOARD_LCORES];
 	struct board_events events;		/* writer: primary */
 	struct board_events super_events;	/* writer: supervisor */
 	struct board_live live;

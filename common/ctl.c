@@ -27,6 +27,10 @@ static const struct {
 	[CTL_REMOVE]	= { "remove", 2, 0 },
 	[CTL_REBALANCE]	= { "rebalance", 0, 0 },
 	[CTL_FAULT]	= { "fault", 2, 0 },
+	[CTL_REVIVE]	= { "revive", 1, 0 },
+	[CTL_AUDIT]	= { "audit", 0, 0 },
+	[CTL_UPGRADE]	= { "upgrade", 1, 0 },
+	[CTL_RENEW]	= { "renew", 0, 0 },
 };
 
 /* Split a line in place at single blanks. Words, or -EBADMSG. */
@@ -128,7 +132,7 @@ ctl_parse(const char *buf, size_t len, struct ctl_request *r, size_t *used)
 	if ((uint32_t)n - 1 < verbs[i].args ||
 	    (uint32_t)n - 1 > verbs[i].args + verbs[i].more)
 		return -EINVAL;
-	if (r->verb == CTL_RELOAD && n > 1) {
+	if ((r->verb == CTL_RELOAD || r->verb == CTL_UPGRADE) && n > 1) {
 		if (word[1][0] != '/')
 			return -EINVAL;
 		strlcpy(r->file, word[1], sizeof(r->file));

@@ -23,6 +23,12 @@
  *	remove SLOT MS	the same; or a slot that stays DEAD is given up
  *	rebalance	equal shares of buckets
  *	fault SLOT TEXT	faults are made on purpose; TEXT as in conf.h
+ *	revive SLOT	the same
+ *	audit		workers count what they have; ok once they were told
+ *	upgrade FILE	workers are replaced by processes of another program:
+ *			progress, ok once all are
+ *	renew		workers are told to go, then a new generation starts:
+ *			ok once they were told
  *
  * Programs are started by the supervisor as
  *
@@ -62,17 +68,21 @@ enum ctl_verb {
 	CTL_REMOVE,
 	CTL_REBALANCE,
 	CTL_FAULT,
+	CTL_REVIVE,
+	CTL_AUDIT,
+	CTL_UPGRADE,
+	CTL_RENEW,
 	CTL_VERBS
 };
 
 struct ctl_request {
 	enum ctl_verb verb;
-	uint32_t slot;		/* restart, drain, remove, fault: its number */
+	uint32_t slot;		/* of one slot: its number */
 	uint32_t count;		/* add */
 	uint32_t ms;		/* drain, remove */
 	int32_t cpu;		/* add; -1: none is named */
 	char name[BOARD_NAME];	/* add: of a worker entry or service */
-	char file[CTL_LINE];	/* reload: path, or empty */
+	char file[CTL_LINE];	/* reload: path, or empty; upgrade: program */
 	char text[CTL_LINE];	/* fault */
 };
 

@@ -18,14 +18,16 @@
  *	supervisor  super.dead_pid = pid	the pidfd said so
  *	primary     fixed.fenced_pid = pid	nothing of it is in the pool's
  *						way, no queue holds its buffers
+ *	(where no supervisor lives, the successor stores worker.before_pid
+ *	instead, and the primary answers with fixed.buried_pid)
  *	successor   adopts, rebuilds the pool (mbuf_pool_reset and
  *	            mbuf_renew), worker.refill_wanted_pid = its own pid
  *	primary     takes buffers from the pool, fills the queues,
  *	            fixed.refilled_pid = successor's pid
  *	successor   serves
  *
- * A successor touches neither pool nor queues before fenced_pid equals
- * dead_pid, nor between its refill_wanted_pid and the primary's answer. The
+ * A successor touches neither pool nor queues before the death was answered,
+ * nor between its refill_wanted_pid and the primary's answer. The
  * first process of a slot (dead_pid 0) finds pool and queues filled. Whoever
  * stores dead_pid or refill_wanted_pid rings the primary's bell, which is
  * that of slot BOARD_NONE (bell.h); unrung, it looks every 20 ms.

@@ -205,6 +205,7 @@ read_top(struct reader *r)
 	c->hang_ms = top.hang_ms;
 	c->start_timeout_ms = top.start_timeout_ms;
 	c->faults = top.faults;
+	c->standby = top.standby;
 	if (!name_ok(c->name))
 		reader_fail(r, config_setting_get_member(root, "name"),
 		    "name = \"%s\": allowed 1 to %u letters, digits, '-', "

@@ -28,6 +28,7 @@ struct conf_top {
 	int64_t hang_ms;
 	int64_t start_timeout_ms;
 	uint8_t faults;
+	int64_t standby;
 };
 
 extern const struct optgroup conf_top_table, conf_memory_table;

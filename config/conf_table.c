@@ -24,7 +24,7 @@ static const struct opt top_opts[] = {
 	  .max = BOARD_NAME - 1, .defstr = "starfish",
 	  .help = "Name of the instance: letters, digits, - and _." },
 	{ "hang_ms", OPT_INT, offsetof(struct conf_top, hang_ms),
-	  2000, 100, 60000, .unit = "ms",
+	  500, 100, 60000, .unit = "ms",
 	  .help = "A worker without a heartbeat for this long is killed." },
 	{ "start_timeout_ms", OPT_INT,
 	  offsetof(struct conf_top, start_timeout_ms),
@@ -32,6 +32,9 @@ static const struct opt top_opts[] = {
 	  .help = "Most time that a process may take to start." },
 	{ "faults", OPT_BOOL, offsetof(struct conf_top, faults),
 	  .help = "Allow faults that are made on purpose, for tests." },
+	{ "standby", OPT_INT, offsetof(struct conf_top, standby),
+	  1, 0, BOARD_STANDBYS,
+	  .help = "Idle processes that wait to take over a slot." },
 	OPT_END
 };
 

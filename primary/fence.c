@@ -23,6 +23,7 @@
 
 #include "primary.h"
 
+#include "../common/bell.h"
 #include "../common/log.h"
 #include "../common/mbuf.h"
 
@@ -120,30 +121,52 @@ each_queue(struct primary *p, uint32_t s, step *fn, const char *what)
 	return 0;
 }
 
+/* What one process left is fenced once, whoever said that it is dead. */
 static void
-fence_slot(struct primary *p, uint32_t s, uint32_t dead)
+fence_slot(struct primary *p, uint32_t s, uint32_t dead, int by_super)
 {
+	struct slot_fixed *f = &p->board->slot[s].fixed;
+	_Atomic uint32_t *answer = by_super ? &f->fenced_pid : &f->buried_pid;
+	_Atomic uint32_t *other = by_super ? &f->buried_pid : &f->fenced_pid;
+
+	uint64_t us = board_mono_us();
+
+	if (atomic_load(other) == dead) {
+		atomic_store_explicit(answer, dead, memory_order_release);
+		bell_ring(p->slot[s].bell);
+		return;
+	}
+	autopsy(p, s, dead);
 	mbuf_pool_reset(p->slot[s].pool);
 	if (each_queue(p, s, fence_queue, "fence") < 0)
 		return;
 	/* pairs with the successor's acquire: the queues are still */
-	atomic_store_explicit(&p->board->slot[s].fixed.fenced_pid, dead,
-	    memory_order_release);
-	board_event(&p->board->events, s, 0, "fenced what pid %u left", dead);
-	log_info("slot %u: fenced what pid %u left", s, dead);
+	atomic_store_explicit(answer, dead, memory_order_release);
+	bell_ring(p->slot[s].bell);
+	us = board_mono_us() - us;
+	board_event(&p->board->events, s, 0, "fenced what pid %u left in %lu "
+	    "us", dead, (unsigned long)us);
+	log_info("slot %u: fenced what pid %u left in %lu us", s, dead,
+	    (unsigned long)us);
 	primary_notify(p);
 }
 
 static void
 refill_slot(struct primary *p, uint32_t s, uint32_t pid)
 {
+	uint64_t us = board_mono_us();
+
 	if (each_queue(p, s, refill_queue, "refill") < 0)
 		return;
 	/* pairs with the successor's acquire: the pool is its own again */
 	atomic_store_explicit(&p->board->slot[s].fixed.refilled_pid, pid,
 	    memory_order_release);
-	board_event(&p->board->events, s, 0, "refilled for pid %u", pid);
-	log_info("slot %u: refilled for pid %u", s, pid);
+	bell_ring(p->slot[s].bell);
+	us = board_mono_us() - us;
+	board_event(&p->board->events, s, 0, "refilled for pid %u in %lu us",
+	    pid, (unsigned long)us);
+	log_info("slot %u: refilled for pid %u in %lu us", s, pid,
+	    (unsigned long)us);
 	primary_notify(p);
 }
 
@@ -151,7 +174,7 @@ void
 fence_turn(struct primary *p)
 {
 	struct board_slot *b;
-	uint32_t s, dead, want;
+	uint32_t s, dead, before, want;
 
 	for (s = 0; s < p->board->head.nslots; s++) {
 		b = &p->board->slot[s];
@@ -160,7 +183,14 @@ fence_turn(struct primary *p)
 		    memory_order_acquire);
 		if (dead != 0 && dead != atomic_load_explicit(
 		    &b->fixed.fenced_pid, memory_order_relaxed)) {
-			fence_slot(p, s, dead);
+			fence_slot(p, s, dead, 1);
+			continue;
+		}
+		before = atomic_load_explicit(&b->worker.before_pid,
+		    memory_order_acquire);
+		if (before != 0 && before != atomic_load_explicit(
+		    &b->fixed.buried_pid, memory_order_relaxed)) {
+			fence_slot(p, s, before, 0);
 			continue;
 		}
 		/* acquire: the pool was rebuilt before the word */

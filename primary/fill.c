@@ -99,7 +99,6 @@ fill_slot(struct primary *p, uint32_t s, uint32_t g, uint32_t index)
 	f->spare = index >= (uint32_t)p->conf->workers[g].count;
 	f->npkts = (uint32_t)m->buffers;
 	f->pkt_room = PKT_HEADROOM + (uint32_t)m->buffer_size;
-	f->lcore = s + 1;	/* 0 is ours */
 	set_faults(p, s, g);
 	for (i = 0; i < BOARD_PORTS; i++) {
 		f->queue[i] = BOARD_NONE;
@@ -138,4 +137,18 @@ fill_conf(struct primary *p)
 		fill_slot(p, s, g, index);
 	}
 	return 0;
+}
+
+void
+fill_device(struct primary *p, uint32_t i)
+{
+	struct slot_fixed *f;
+	uint32_t s;
+
+	for (s = 0; s < p->board->head.nslots; s++) {
+		f = &p->board->slot[s].fixed;
+		if (p->board->port[i].lane == LANE_DIRECT &&
+		    f->queue[i] != BOARD_NONE)
+			f->device_pkts += p->port[i].rx_desc;
+	}
 }

@@ -3,6 +3,7 @@
  * primary.h.
  */
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include <err.h>
@@ -23,9 +24,11 @@
 
 #include "../common/bell.h"
 #include "../common/log.h"
+#include "../common/resident.h"
 
 #define SPIN_US		300u	/* dispatch: look on so long after work */
 #define LEAVE_US	3000000u /* for workers to leave when we stop */
+#define NICE		(-10)	/* if all we do is to repair */
 #define STEER_TICKS	5u	/* buckets are looked at each so many ticks */
 #define FOLLOW_US	500u	/* the bucket table is compared so often */
 
@@ -105,12 +108,17 @@ open_bell(struct primary *p)
 {
 	uint32_t s;
 
-	for (s = 0; s < BOARD_SLOTS; s++)
-		p->slot[s].bell = -1;
 	p->bell = bell_open(p->name, BOARD_NONE);
 	if (p->bell < 0)
 		return primary_fail(p, p->bell, "cannot make our bell in %s: "
 		    "%s", p->dir, strerror(-p->bell));
+	for (s = 0; s < BOARD_SLOTS; s++) {
+		p->slot[s].bell = bell_open(p->name, s);
+		if (p->slot[s].bell < 0)
+			return primary_fail(p, p->slot[s].bell,
+			    "cannot make the bell of slot %u: %s", s,
+			    strerror(-p->slot[s].bell));
+	}
 	return 0;
 }
 
@@ -159,6 +167,7 @@ start(struct primary *p)
 		if (err < 0)
 			return err;
 	}
+	resident();
 	set_state(p, PRIMARY_READY);
 	board_event(&p->board->events, BOARD_NONE, 0,
 	    "primary ready, generation %u", p->generation);
@@ -419,6 +428,20 @@ parse(struct args *a, int argc, char **argv)
 		    "slash", a->name, BOARD_NAME - 1);
 }
 
+/* Whether we may have frames to pass on; else we sleep until a slot is to be
+ * repaired, and clients wait then. */
+static int
+has_dispatch(const struct conf *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->nports; i++)
+		if (c->ports[i].type == PORT_VDEV ||
+		    c->ports[i].lane == CONF_LANE_DISPATCH)
+			return 1;
+	return 0;
+}
+
 /* A descriptor from which the ending signals are read; they are blocked in
  * all threads, which EAL starts later. */
 static int
@@ -461,6 +484,8 @@ main(int argc, char **argv)
 	log_init("starfish-primary", p->name,
 	    a.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	sigfd = catch_signals();
+	if (!has_dispatch(&conf))
+		(void)setpriority(PRIO_PROCESS, 0, NICE);
 	p->conf = &conf;
 	p->generation = a.generation;
 	p->notify_fd = a.notify_fd;

@@ -459,6 +459,7 @@ start(struct primary *p, uint32_t i)
 		    "queues: %s", p->conf->ports[i].name, b->driver,
 		    b->nqueues, rte_strerror(-err));
 	pp->is_started = 1;
+	fill_device(p, i);
 	read_key(p, i);
 	hear_groups(p, i);
 	if (b->type != PORT_TAP)

@@ -214,4 +214,12 @@ void	spread_stop(struct primary *p);
 /* One look at all slots. */
 void	fence_turn(struct primary *p);
 
+/* What the receive queues of a started port hold of each slot's buffers. */
+void	fill_device(struct primary *p, uint32_t i);
+
+/* ---- autopsy.c ---- */
+
+/* Write to the board what the dead process of a slot had in hand. */
+void	autopsy(struct primary *p, uint32_t s, uint32_t dead);
+
 #endif

@@ -190,7 +190,7 @@ rundir_close(struct primary *p)
 	uint32_t s;
 
 	if (p->lock_fd >= 0) {
-		for (s = 0; s < p->conf->nslots; s++)
+		for (s = 0; s < BOARD_BELLS; s++)
 			bell_unlink(p->name, s);
 		bell_unlink(p->name, BOARD_NONE);
 		board_unlink(p->name);

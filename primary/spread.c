@@ -117,11 +117,6 @@ open_lane(struct primary *p, uint32_t s)
 		l->refs[l->nrefs++] = (struct range){ pl->addr,
 		    pl->addr + pl->len };
 	}
-	p->slot[s].bell = bell_open(p->name, s);
-	if (p->slot[s].bell < 0)
-		return primary_fail(p, p->slot[s].bell,
-		    "cannot make the bell of slot %u: %s", s,
-		    strerror(-p->slot[s].bell));
 	lane_of[s] = (uint8_t)nlanes++;
 	return 0;
 }

@@ -5,31 +5,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <rte_mempool.h>
-
 #include "../common/arena.h"
 #include "../common/bell.h"
 #include "../common/log.h"
-#include "../common/mbuf.h"
 #include "../common/shm.h"
 #include "attach.h"
+#include "io/fault.h"
+#include "io/frames.h"
 #include "move.h"
 #include "stack.h"
 
 #define DRAIN_US	10000u	/* patience with readers of our rings */
 
 /* ---- fencing and refilling, over the board ------------------------------- */
-
-static void
-ring_primary(struct io *io)
-{
-	int fd = bell_open(io->board->head.name, BOARD_NONE);
-
-	if (fd < 0)
-		return;		/* unrung, it looks by itself */
-	bell_ring(fd);
-	close(fd);
-}
 
 struct fence {
 	struct io *io;
@@ -46,7 +34,10 @@ fenced(void *arg)
 	struct fence *f = arg;
 	struct board_slot *s = f->io->slot;
 	uint32_t dead = atomic_load(&s->super.dead_pid);
+	uint32_t before = atomic_load(&s->worker.before_pid);
 
+	if (before != 0)
+		return atomic_load(&s->fixed.buried_pid) == before;
 	if (dead == 0 || atomic_load(&s->fixed.fenced_pid) != dead)
 		return 0;
 	return f->before->pid == 0 || dead == f->before->pid ||
@@ -65,8 +56,8 @@ wait_fenced(struct io *io, const struct seat_before *before)
 	if (before->pid != 0 && !board_pid_alive((pid_t)before->pid,
 	    before->pid_start) && !board_pid_alive(
 	    (pid_t)atomic_load(&super->pid), atomic_load(&super->pid_start))) {
-		atomic_store(&io->slot->super.dead_pid, before->pid);
-		ring_primary(io);
+		atomic_store(&io->slot->worker.before_pid, before->pid);
+		bell_ring(io->primary_bell);
 	}
 	r = seat_wait(io, fenced, &f);
 	if (r == -ETIMEDOUT)
@@ -90,7 +81,7 @@ refill(struct io *io)
 	int r;
 
 	atomic_store(&io->slot->worker.refill_wanted_pid, (uint32_t)getpid());
-	ring_primary(io);
+	bell_ring(io->primary_bell);
 	r = seat_wait(io, refilled, io);
 	if (r == -ETIMEDOUT)
 		log_error("slot %u: the primary did not refill its queues",
@@ -121,108 +112,43 @@ drain_rings(struct io *io)
 
 /* ---- the pool ------------------------------------------------------------ */
 
-#define BATCH	64u
-
-struct rebuild {
-	struct io *io;
-	uintptr_t lo, hi;	/* first frame, last frame */
-	uint8_t *map;		/* per 64 bytes from lo: what lies there */
-	uint32_t held, bad, put, n;
-	void *obj[BATCH];
-};
-
-#define MAP_FRAME	1u
-#define MAP_HELD	2u
-
-static void
-find_span(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
-{
-	struct rebuild *r = arg;
-	uintptr_t at = (uintptr_t)mbuf_pkt(obj);
-
-	if (at < r->lo)
-		r->lo = at;
-	if (at > r->hi)
-		r->hi = at;
-}
-
-static void
-mark_frame(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
-{
-	struct rebuild *r = arg;
-
-	r->map[((uintptr_t)mbuf_pkt(obj) - r->lo) >> PKT_REF_SHIFT] =
-	    MAP_FRAME;
-}
-
-/* A record or ring names this frame: it stays out of the pool. */
 static void
 mark_held(void *arg, uint32_t ref)
 {
-	struct rebuild *r = arg;
-	uintptr_t at = (uintptr_t)pkt_at(r->io->base, ref);
-	uint8_t *m;
+	struct io *io = arg;
 
-	if (at < r->lo || at > r->hi) {
-		r->bad++;
-		return;
-	}
-	m = &r->map[(at - r->lo) >> PKT_REF_SHIFT];
-	if (*m != MAP_FRAME) {
-		r->bad++;	/* between frames, or named twice */
-		return;
-	}
-	*m = MAP_HELD;
-	r->held++;
+	if (!frames_claim(io, ref))
+		log_warn("slot %u: a damaged reference to a frame", io->me);
 }
 
+/* What records hold was claimed by the adoption. */
 static void
-put_free(struct rte_mempool *mp, void *arg, void *obj, unsigned int i)
-{
-	struct rebuild *r = arg;
-
-	if (obj != NULL) {
-		if (r->map[((uintptr_t)mbuf_pkt(obj) - r->lo) >>
-		    PKT_REF_SHIFT] == MAP_HELD)
-			return;
-		mbuf_renew(obj, mp);
-		r->obj[r->n++] = obj;
-	}
-	if (r->n == BATCH || (obj == NULL && r->n > 0)) {
-		rte_mempool_ops_enqueue_bulk(mp, r->obj, r->n);
-		r->put += r->n;
-		r->n = 0;
-	}
-}
-
-/*
- * Make the pool of what nobody holds. Ring and caches are forgotten first: a
- * process killed in the middle of a put or get left them in no known state.
- */
-static int
 rebuild_pool(struct io *io)
 {
-	struct rebuild r = { .io = io, .lo = UINTPTR_MAX };
+	uint32_t n;
 
-	rte_mempool_obj_iter(io->mp, find_span, &r);
-	r.map = calloc(1, ((r.hi - r.lo) >> PKT_REF_SHIFT) + 1);
-	if (r.map == NULL) {
-		log_error("no memory to rebuild the pool");
-		return -ENOMEM;
-	}
-	rte_mempool_obj_iter(io->mp, mark_frame, &r);
-	net_held(io->net, mark_held, &r);
-	lanes_held(io, mark_held, &r);
-	mbuf_pool_reset(io->mp);
-	rte_mempool_obj_iter(io->mp, put_free, &r);
-	put_free(io->mp, &r, NULL, 0);
-	free(r.map);
-	log_info("slot %u: pool rebuilt, %u buffers free, %u held%s", io->me,
-	    r.put, r.held, r.bad > 0 ? ", some references were damaged" : "");
-	return 0;
+	n = frames_rebuild(io);
+	log_info("slot %u: pool rebuilt, %u of %u buffers free", io->me, n,
+	    frames_count(io));
 }
 
 /* ---- the arena ----------------------------------------------------------- */
+
+int
+adopt_prepare(struct io *io)
+{
+	size_t size = (net_size() + 63) / 64 * 64;
+
+	if (io->net != NULL)
+		return 0;
+	io->net = aligned_alloc(64, size);
+	if (io->net == NULL) {
+		log_error("no memory for the stack");
+		return -ENOMEM;
+	}
+	memset(io->net, 0, size);	/* its pages are there then */
+	return 0;
+}
 
 /* Make io->net from the arena as it is; *adopted tells which way. */
 static int
@@ -237,13 +163,16 @@ make_net(struct io *io, bool again, bool *adopted)
 
 	*adopted = false;
 	mem = attach_arena(io, &size);
-	io->net = aligned_alloc(64, (net_size() + 63) / 64 * 64);
-	if (secret == NULL || mem == NULL || io->net == NULL) {
-		log_error("slot %u: no memory for the stack", io->me);
-		return -ENOMEM;
-	}
+	err = adopt_prepare(io);
+	if (secret == NULL || mem == NULL || err < 0)
+		return err < 0 ? err : -ENOENT;
 	stack_conf(io, &nc, secret->net);
 	stack_env(io, &env);
+	if (again) {
+		env.frame = frames_is;
+		env.claim = frames_claim;
+		env.disclaim = frames_disclaim;
+	}
 	if (again && mem->magic == ARENA_MAGIC) {
 		err = net_adopt(io->net, &nc, &env, mem, size, io->now);
 		if (err == 0) {
@@ -259,35 +188,80 @@ make_net(struct io *io, bool again, bool *adopted)
 	return err;
 }
 
+/* Times of the steps, for an event: where a take-over spends them. */
+struct times {
+	uint64_t t[5];
+	uint32_t n;
+};
+
+static void
+note(struct times *t)
+{
+	t->t[t->n++] = clock_kernel_us();
+}
+
+/* Steps from a predecessor's death to a slot that is whole. */
+static int
+take_over(struct io *io, const struct seat_args *a,
+    const struct seat_before *before, bool *adopted)
+{
+	struct times t = { .n = 0 };
+	int err;
+
+	note(&t);
+	err = frames_find(io, io->me);
+	if (err == 0)
+		err = wait_fenced(io, before);
+	if (err < 0)
+		return err;
+	note(&t);
+	drain_rings(io);
+	io->now = clock_now(&io->clock);
+	/* first: a frame that was just handed on may still be in the burst */
+	frames_forget(io);
+	lanes_held(io, mark_held, io);
+	err = make_net(io, true, adopted);
+	if (err < 0)
+		return err;
+	move_start(io);
+	fault_point(io, FAULT_AT_ADOPT);
+	note(&t);
+	rebuild_pool(io);
+	note(&t);
+	err = refill(io);
+	note(&t);
+	board_event(&io->slot->events, io->me, 0, "took over: fence %lu, arena "
+	    "%lu, pool %lu, refill %lu us",
+	    (unsigned long)(t.t[1] - t.t[0]), (unsigned long)(t.t[2] - t.t[1]),
+	    (unsigned long)(t.t[3] - t.t[2]), (unsigned long)(t.t[4] - t.t[3]));
+	return err;
+}
+
 int
 adopt(struct io *io, const struct seat_args *a,
     const struct seat_before *before)
 {
 	bool again, adopted = false;
 	uint32_t i, k;
-	int err = 0;
+	int err;
 
 	again = before->pid != 0 || atomic_load(&io->slot->super.dead_pid) != 0;
 	seat_phase(io, a, PHASE_WAITING);
-	if (again)
-		err = wait_fenced(io, before);
-	if (err < 0)
-		return err;
-	drain_rings(io);
-	io->now = clock_now(&io->clock);
 	/* a pool that somebody died in is of no use until it is rebuilt */
 	io->pool_open = !again;
-	pool_balance(io);
 	err = move_open(io);
-	if (err == 0)
-		err = make_net(io, again, &adopted);
-	if (err == 0)
-		move_start(io);
-	fault_point(io, FAULT_AT_ADOPT);
-	if (err == 0 && again)
-		err = rebuild_pool(io);
-	if (err == 0 && again)
-		err = refill(io);
+	if (err < 0)
+		return err;
+	if (again) {
+		err = take_over(io, a, before, &adopted);
+	} else {
+		drain_rings(io);
+		io->now = clock_now(&io->clock);
+		pool_balance(io);
+		err = make_net(io, false, &adopted);
+		if (err == 0)
+			move_start(io);
+	}
 	if (err < 0)
 		return err;
 	/* what rings hold from before is older than all we send */

@@ -17,4 +17,7 @@
 int	adopt(struct io *io, const struct seat_args *a,
 	    const struct seat_before *before);
 
+/* Memory for io->net, if there is none yet: 0 or -ENOMEM. */
+int	adopt_prepare(struct io *io);
+
 #endif

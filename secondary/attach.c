@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,13 +15,17 @@
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_mempool.h>
-#include <rte_memzone.h>
 
 #include "../common/log.h"
 #include "../common/shm.h"
+#include "io/find.h"
+#include "io/live.h"
+#include "lcore.h"
 
 #define EAL_ARGS	16
 #define POOL_OPS	"ring_sp_sc"	/* as mbuf_pool_create() has it */
+
+static bool attached;		/* EAL has files of ours */
 
 struct eal_args {
 	int n;
@@ -91,16 +96,44 @@ uses_pci(const struct board *b)
 	return false;
 }
 
+/* Our one lcore: on io->cpu, or anywhere as long as we have no slot. */
+static void
+eal_lcore(struct eal_args *a, const struct io *io, uint32_t lcore)
+{
+	char list[100] = "";
+	cpu_set_t set;
+	size_t n = 0;
+	int cpu;
+
+	if (io->slot != NULL) {
+		eal_arg(a, "--lcores=%u@%u", lcore, io->cpu);
+		return;
+	}
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		CPU_ZERO(&set);
+	for (cpu = 0; cpu < CPU_SETSIZE && n < sizeof(list) - 8; cpu++) {
+		if (CPU_ISSET(cpu, &set))
+			n += (size_t)snprintf(list + n, sizeof(list) - n,
+			    "%s%d", n > 0 ? "," : "", cpu);
+	}
+	eal_arg(a, "--lcores=%u@(%s)", lcore, n > 0 ? list : "0");
+}
+
 static int
 start_eal(struct io *io)
 {
 	static struct eal_args a;	/* EAL keeps pointers into it */
 	const struct board *b = io->board;
+	int lcore = lcore_take(io->board);
 
+	if (lcore < 0) {
+		log_error("all %u lcore ids are taken", BOARD_LCORES - 1);
+		return lcore;
+	}
 	eal_arg(&a, "starfish-worker");
 	eal_arg(&a, "--proc-type=secondary");
 	eal_arg(&a, "--file-prefix=%s", b->head.prefix);
-	eal_arg(&a, "--lcores=%u@%u", io->slot->fixed.lcore, io->cpu);
+	eal_lcore(&a, io, (uint32_t)lcore);
 	eal_arg(&a, "--base-virtaddr=0x%lx", (unsigned long)b->head.base);
 	eal_arg(&a, "--single-file-segments");
 	eal_arg(&a, "--no-telemetry");
@@ -110,6 +143,7 @@ start_eal(struct io *io)
 		eal_arg(&a, "--iova-mode=va");
 	}
 	rte_openlog_stream(stderr);
+	attached = true;
 	if (rte_eal_init(a.n, a.v) < 0) {
 		log_error("DPDK did not start: %s; if memory could not be "
 		    "mapped, starting again may help", rte_strerror(rte_errno));
@@ -119,13 +153,13 @@ start_eal(struct io *io)
 }
 
 static int
-find_pool(struct io *io)
+open_pool(struct io *io)
 {
 	char name[RTE_MEMZONE_NAMESIZE];
 	struct rte_mempool_ops *ops;
 
 	snprintf(name, sizeof(name), SHM_POOL, io->me);
-	io->mp = rte_mempool_lookup(name);
+	io->mp = find_pool(name);
 	if (io->mp == NULL) {
 		log_error("no packet pool %s", name);
 		return -ENOENT;
@@ -168,13 +202,7 @@ attach(struct io *io)
 	attach_limit(io->conf->start_timeout_ms);
 	err = start_eal(io);
 	if (err == 0)
-		err = find_pool(io);
-	if (err == 0)
-		err = pool_open(io);
-	if (err == 0)
-		err = lanes_open(io);
-	if (err == 0)
-		err = check_devices(io);
+		err = find_open();
 	if (err == 0) {
 		svc_io_roots(io);
 		svc_io_reads(io);
@@ -186,32 +214,60 @@ attach(struct io *io)
 	return err;
 }
 
+/* A standby ran anywhere; whoever has a slot runs on the slot's cpu. */
+static void
+take_cpu(const struct io *io)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(io->cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		log_warn("slot %u: cannot run on cpu %u", io->me, io->cpu);
+}
+
+int
+attach_slot(struct io *io)
+{
+	int err;
+
+	take_cpu(io);
+	live_sit(io);
+	svc_io_alog_sit(io);
+	err = open_pool(io);
+	if (err == 0)
+		err = pool_open(io);
+	if (err == 0)
+		err = lanes_open(io);
+	if (err == 0)
+		err = check_devices(io);
+	return err;
+}
+
 void *
 attach_arena(struct io *io, size_t *len)
 {
-	const struct rte_memzone *mz;
 	char name[RTE_MEMZONE_NAMESIZE];
+	void *addr;
 
 	snprintf(name, sizeof(name), SHM_ARENA, io->me);
-	mz = rte_memzone_lookup(name);
-	if (mz == NULL) {
+	addr = find_zone(name, len);
+	if (addr == NULL)
 		log_error("no arena %s", name);
-		return NULL;
-	}
-	*len = mz->len;
-	return mz->addr;
+	return addr;
 }
 
 const struct shm_secret *
 attach_secret(void)
 {
-	const struct rte_memzone *mz = rte_memzone_lookup(SHM_SECRET);
+	size_t len;
+	void *addr = find_zone(SHM_SECRET, &len);
 
-	if (mz == NULL || mz->len < sizeof(struct shm_secret)) {
+	if (addr == NULL || len < sizeof(struct shm_secret)) {
 		log_error("no instance secret");
 		return NULL;
 	}
-	return mz->addr;
+	return addr;
 }
 
 static void
@@ -234,6 +290,8 @@ forget(const char *format)
 void
 attach_forget(void)
 {
+	if (!attached)
+		return;
 	/* left behind, the socket makes DPDK's messages to all processes
 	 * fail */
 	forget("mp_socket_%d_*");

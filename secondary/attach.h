@@ -8,12 +8,19 @@
 #include "io/io.h"
 
 /*
- * Initialise EAL as lcore slot.fixed.lcore on io->cpu, find the slot's pool
- * and io's lanes. Ends the process when that takes longer than
- * start_timeout_ms: a process that died while it attached may hold a lock of
- * EAL's for good. 0 or -errno with a line in the log.
+ * Initialise EAL, on io->cpu if we have a slot, and find all that the primary
+ * made: nothing is looked up or opened afterwards. Ends the process when that
+ * takes longer than start_timeout_ms: a process that died while it attached
+ * may hold a lock of EAL's for good. 0 or -errno with a line in the log.
  */
 int	attach(struct io *io);
+
+/*
+ * Once we have a slot: run on its cpu, open its pool and its lanes in this
+ * process. Takes no lock of DPDK's, needs no privilege. 0 or -errno with a line
+ * in the log.
+ */
+int	attach_slot(struct io *io);
 
 /* Memory of the slot's arena, or NULL with a line in the log. */
 void	*attach_arena(struct io *io, size_t *len);

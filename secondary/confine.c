@@ -28,6 +28,8 @@ const char *const confine_calls[] = {
 	"restart_syscall",
 	/* time, where the vDSO does not know it */
 	"clock_gettime", "gettimeofday",
+	/* a standby that takes over a slot: its lock, its log */
+	"flock", "dup2", "dup3",
 	/* asynchronous reads of files: what the ring was asked for is not
 	 * seen by this filter */
 	"io_uring_enter",
@@ -138,6 +140,14 @@ allow_raise(scmp_filter_ctx f)
 	return err;
 }
 
+/* Onto the slot's cpu: itself, nobody else. */
+static int
+allow_cpu(scmp_filter_ctx f)
+{
+	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity),
+	    1, SCMP_A0(SCMP_CMP_EQ, 0));
+}
+
 static int
 filter_fill(scmp_filter_ctx f)
 {
@@ -157,6 +167,8 @@ filter_fill(scmp_filter_ctx f)
 		err = allow_mappings(f);
 	if (err == 0)
 		err = allow_raise(f);
+	if (err == 0)
+		err = allow_cpu(f);
 	return err;
 }
 

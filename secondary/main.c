@@ -16,13 +16,16 @@
 
 #include "../common/bell.h"
 #include "../common/log.h"
+#include "../common/resident.h"
 #include "adopt.h"
 #include "attach.h"
 #include "confine.h"
+#include "crash.h"
 #include "io/io.h"
 #include "move.h"
 #include "seat.h"
 #include "stack.h"
+#include "standby.h"
 #include "turn.h"
 
 #define DRAIN_US	2000000u	/* to finish what is under way */
@@ -35,13 +38,15 @@ usage(void)
 {
 	fputs("usage: starfish-worker [-n NAME] [-c FILE] [--slot N | "
 	    "--service NAME]\n"
-	    "           [--cpu N] [--notify-fd N]\n"
+	    "           [--cpu N] [--standby N] [--notify-fd N]\n"
 	    "  -n, --name NAME  instance; the only one by default\n"
 	    "  -c FILE          its configuration; the instance's copy by "
 	    "default\n"
 	    "  --slot N         slot to sit in; a free one by default\n"
 	    "  --service NAME   a free slot of this service\n"
 	    "  --cpu N          cpu to run on; the configured one by default\n"
+	    "  --standby N      no slot: wait, attached, until one is to be "
+	    "taken over\n"
 	    "  --notify-fd N    eventfd to write to when our words on the "
 	    "board change\n", stderr);
 	exit(2);
@@ -60,7 +65,8 @@ number(const char *opt, const char *text, int max)
 	return (int)n;
 }
 
-enum { OPT_SLOT = 256, OPT_SERVICE, OPT_CPU, OPT_NOTIFY, OPT_VERSION };
+enum { OPT_SLOT = 256, OPT_SERVICE, OPT_CPU, OPT_NOTIFY, OPT_STANDBY,
+    OPT_VERSION };
 
 static void
 options(int argc, char **argv, struct seat_args *a)
@@ -70,6 +76,7 @@ options(int argc, char **argv, struct seat_args *a)
 		{ "slot", required_argument, NULL, OPT_SLOT },
 		{ "service", required_argument, NULL, OPT_SERVICE },
 		{ "cpu", required_argument, NULL, OPT_CPU },
+		{ "standby", required_argument, NULL, OPT_STANDBY },
 		{ "notify-fd", required_argument, NULL, OPT_NOTIFY },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ NULL, 0, NULL, 0 }
@@ -97,17 +104,23 @@ options(int argc, char **argv, struct seat_args *a)
 		case OPT_CPU:
 			a->cpu = number("cpu", optarg, 4095);
 			break;
+		case OPT_STANDBY:
+			a->standby = (uint32_t)number("standby", optarg,
+			    BOARD_STANDBYS - 1);
+			break;
 		case OPT_NOTIFY:
 			a->notify_fd = number("notify-fd", optarg, 1 << 20);
 			break;
 		case OPT_VERSION:
-			printf("starfish-worker %s\n", build_version);
+			printf("starfish-worker %s\nlayout %016lx\n",
+			    build_version, (unsigned long)layout_hash);
 			exit(0);
 		default:
 			usage();
 		}
 	}
-	if (optind != argc || (a->slot != BOARD_NONE && a->service != NULL))
+	if (optind != argc || (a->slot != BOARD_NONE) +
+	    (a->service != NULL) + (a->standby != BOARD_NONE) > 1)
 		usage();
 }
 
@@ -130,18 +143,63 @@ signals(void)
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
+/*
+ * Open all that this process will ever open, then give up the right to: what
+ * comes later is the same for all, and short.
+ */
+static int
+prepare(const struct seat_args *a)
+{
+	int err;
+
+	err = attach(&io);
+	if (err == 0)
+		err = io.out = confine_out(io.board->head.name,
+		    &io.conf->security);
+	if (err >= 0)
+		err = idle_prepare(&io);
+	if (err == 0)
+		err = adopt_prepare(&io);
+	if (err == 0 && a->standby != BOARD_NONE)
+		err = standby_prepare(&io, a);
+	if (err == 0) {
+		resident();
+		is_confined = 1;
+		err = confine(&io.conf->security);
+	}
+	return err;
+}
+
+/* Find the instance, prepare, have a slot: in this order a standby, the other
+ * way round whoever has a slot to sit down in. */
+static int
+take_seat(const struct seat_args *a, struct seat_before *before)
+{
+	int err;
+
+	err = seat_find(&io, a);
+	if (err == 0 && a->standby != BOARD_NONE)
+		err = standby_open(&io, a);
+	else if (err == 0)
+		err = seat_take(&io, a, a->slot, before);
+	if (err == 0)
+		err = prepare(a);
+	if (err == 0 && a->standby != BOARD_NONE)
+		err = standby_wait(&io, a, before);
+	return err;
+}
+
 static int
 start(const struct seat_args *a)
 {
 	struct seat_before before;
 	int err, adopted = 0;
 
-	err = seat_take(&io, a, &before);
-	if (err < 0)
-		return err;
-	setproctitle("%s slot %u: %s", io.board->head.name, io.me,
-	    io.board->group[io.group].service);
-	err = attach(&io);
+	err = take_seat(a, &before);
+	if (err == 0) {
+		crash_slot(&io.slot->worker);
+		err = attach_slot(&io);
+	}
 	if (err == 0)
 		err = fault_open(&io);
 	if (err == 0)
@@ -150,14 +208,7 @@ start(const struct seat_args *a)
 		err = idle_open(&io);
 	io.adopted = adopted > 0;
 	if (err == 0)
-		err = io.out = confine_out(io.board->head.name,
-		    &io.conf->security);
-	if (err >= 0)
 		err = stack_start(&io);
-	if (err == 0) {
-		is_confined = 1;
-		err = confine(&io.conf->security);
-	}
 	if (err < 0)
 		return err;
 	if (adopted) {
@@ -177,7 +228,7 @@ static _Noreturn void
 leave(const struct seat_args *a, int status)
 {
 	/* confined, we cannot: the supervisor or the primary does */
-	if (io.mp != NULL && !is_confined)
+	if (!is_confined)
 		attach_forget();
 	if (io.slot != NULL)
 		seat_phase(&io, a, PHASE_NONE);
@@ -188,8 +239,8 @@ leave(const struct seat_args *a, int status)
 int
 main(int argc, char **argv, char **envp)
 {
-	struct seat_args a = { .slot = BOARD_NONE, .cpu = -1,
-	    .notify_fd = -1 };
+	struct seat_args a = { .slot = BOARD_NONE, .standby = BOARD_NONE,
+	    .cpu = -1, .notify_fd = -1 };
 	int err;
 
 	if (argc == 2 && strcmp(argv[1], "--writer") == 0)
@@ -199,6 +250,7 @@ main(int argc, char **argv, char **envp)
 	io.bell = -1;
 	log_init("starfish-worker", a.name, LOG_LEVEL_INFO);
 	signals();
+	crash_open();
 	err = start(&a);
 	if (err == -EINTR)
 		leave(&a, 0);
@@ -207,10 +259,18 @@ main(int argc, char **argv, char **envp)
 	fault_look(&io);
 	fault_point(&io, FAULT_AT_START);
 	seat_phase(&io, &a, PHASE_SERVING);
+	setproctitle("%s slot %u: %s", io.board->head.name, io.me,
+	    io.svc.service->desc->name);
 	log_info("slot %u serves %s on cpu %u, epoch %u", io.me,
 	    io.svc.service->desc->name, io.cpu,
 	    atomic_load(&io.slot->worker.epoch));
 	turn_run(&io);
+	if (io.hand_over) {
+		/* as if killed here, between two turns: nothing is in hand */
+		lanes_send(&io);
+		log_info("slot %u: handing over", io.me);
+		_exit(0);
+	}
 	seat_phase(&io, &a, PHASE_LEAVING);
 	move_call_primary(&io);
 	turn_drain(&io, DRAIN_US);

@@ -99,7 +99,6 @@ move_open(struct io *io)
 	m->nudge = nudge;
 	m->copied = copied;
 	m->arg = io;
-	io->primary_bell = bell_open(b->head.name, BOARD_NONE);
 	io->buckets = m;
 	io->gone = gone(io);
 	return 0;

@@ -20,12 +20,15 @@
 #define STALE_US	2000000u /* how long a board of another build may go */
 #define WAIT_MS		30000	/* patience before the configuration is known */
 
+static char program[BOARD_PATH];	/* our own file */
+
 int
 seat_wait(struct io *io, int (*check)(void *arg), void *arg)
 {
 	uint64_t limit_us = io->conf != NULL ?
 	    (uint64_t)io->conf->start_timeout_ms * 1000 : WAIT_MS * 1000;
 	uint64_t end = board_mono_us() + limit_us;
+	struct pollfd pf = { io->bell, POLLIN, 0 };
 	int r;
 
 	while ((r = check(arg)) == 0) {
@@ -33,9 +36,19 @@ seat_wait(struct io *io, int (*check)(void *arg), void *arg)
 			return -EINTR;
 		if (board_mono_us() > end)
 			return -ETIMEDOUT;
-		poll(NULL, 0, LOOK_MS);
+		if (io->slot != NULL)
+			atomic_store(&io->slot->worker.heartbeat_us,
+			    board_mono_us());
+		if (poll(&pf, 1, LOOK_MS) > 0)
+			bell_drain(io->bell);
 	}
 	return r;
+}
+
+const char *
+seat_program(void)
+{
+	return program;
 }
 
 void
@@ -221,17 +234,9 @@ wait_primary(struct io *io, const char *name)
 static int
 take_slot(struct io *io, uint32_t slot)
 {
-	int fd, err;
-
-	fd = bell_open(io->board->head.name, slot);
-	if (fd < 0)
-		return fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
-		close(fd);
-		return err;
-	}
-	io->bell = fd;
+	if (flock(io->bells[slot], LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	io->bell = io->bells[slot];
 	io->me = slot;
 	return 0;
 }
@@ -317,7 +322,9 @@ sign_in(struct io *io, struct seat_before *before)
 	/* before the pid: who reads that it is ours reads no word of the
 	 * process before us */
 	atomic_store(&w->phase, PHASE_ATTACHING);
+	strlcpy(w->program, program, sizeof(w->program));
 	atomic_fetch_add(&w->epoch, 1);
+	atomic_store(&w->before_pid, 0);
 	atomic_store(&w->asleep, 0);
 	atomic_store(&w->cpu, io->cpu);
 	atomic_store(&w->heartbeat_us, board_mono_us());
@@ -329,22 +336,8 @@ sign_in(struct io *io, struct seat_before *before)
 static int
 find_worker(struct io *io)
 {
-	char path[2 * BOARD_PATH], dir[BOARD_PATH];
 	uint32_t g, index;
-	int err;
 
-	if (io->conf == NULL) {
-		err = board_dir(dir, sizeof(dir), io->board->head.name);
-		if (err < 0)
-			return err;
-		snprintf(path, sizeof(path), "%s/conf", dir);
-		err = read_conf(io, path);
-		if (err < 0) {
-			log_error("name the instance's configuration with "
-			    "-c FILE");
-			return err;
-		}
-	}
 	if (conf_slot(io->conf, io->me, &g, &index) < 0 || g != io->group ||
 	    strcmp(io->conf->workers[g].name, io->board->group[g].name) != 0) {
 		log_error("%s is not this instance's configuration: slot %u "
@@ -356,28 +349,15 @@ find_worker(struct io *io)
 	return 0;
 }
 
-int
-seat_take(struct io *io, const struct seat_args *a,
-    struct seat_before *before)
+/* The slot's lock is ours: all that is known of the slot from here on. */
+static int
+settle(struct io *io, const struct seat_args *a, struct seat_before *before)
 {
-	char name[BOARD_NAME];
+	struct board_slot *slot = &io->board->slot[io->me];
 	int err;
 
-	err = find_instance(io, a, name);
-	if (err == 0)
-		err = wait_primary(io, name);
-	if (err < 0)
-		return err;
-	log_init("starfish-worker", name, LOG_LEVEL_INFO);
-	if (a->slot != BOARD_NONE)
-		err = take_named(io, a->slot);
-	else
-		err = take_free(io, a);
-	if (err < 0)
-		return err;
-	io->slot = &io->board->slot[io->me];
-	io->group = io->slot->fixed.group;
-	io->counters = io->slot->worker.counters;
+	io->group = slot->fixed.group;
+	io->counters = slot->worker.counters;
 	io->base = (uintptr_t)io->board->head.base;
 	if (io->group >= BOARD_GROUPS) {
 		log_error("slot %u has no group", io->me);
@@ -391,9 +371,79 @@ seat_take(struct io *io, const struct seat_args *a,
 	err = find_worker(io);
 	if (err < 0)
 		return err;
+	io->slot = slot;
 	io->cpu = a->cpu >= 0 ? (uint32_t)a->cpu :
-	    (uint32_t)io->worker->cpus[io->slot->fixed.index];
+	    (uint32_t)io->worker->cpus[slot->fixed.index];
 	sign_in(io, before);
 	seat_phase(io, a, PHASE_ATTACHING);
 	return 0;
+}
+
+/* The instance's copy of its configuration, unless another was named. */
+static int
+find_conf(struct io *io)
+{
+	char path[2 * BOARD_PATH], dir[BOARD_PATH];
+	int err;
+
+	if (io->conf != NULL)
+		return 0;
+	err = board_dir(dir, sizeof(dir), io->board->head.name);
+	if (err < 0)
+		return err;
+	snprintf(path, sizeof(path), "%s/conf", dir);
+	err = read_conf(io, path);
+	if (err < 0)
+		log_error("name the instance's configuration with -c FILE");
+	return err;
+}
+
+/* All bells, now: later we may have no right to open one. */
+static int
+open_bells(struct io *io)
+{
+	const char *name = io->board->head.name;
+	uint32_t i;
+
+	for (i = 0; i < BOARD_BELLS; i++) {
+		io->bells[i] = bell_open(name, i);
+		if (io->bells[i] < 0) {
+			log_error("bell %u: %s", i, strerror(-io->bells[i]));
+			return io->bells[i];
+		}
+	}
+	io->primary_bell = bell_open(name, BOARD_NONE);
+	return io->primary_bell < 0 ? io->primary_bell : 0;
+}
+
+int
+seat_find(struct io *io, const struct seat_args *a)
+{
+	char name[BOARD_NAME];
+	ssize_t n;
+	int err;
+
+	n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	program[n > 0 ? n : 0] = '\0';
+	err = find_instance(io, a, name);
+	if (err == 0)
+		err = wait_primary(io, name);
+	if (err < 0)
+		return err;
+	log_init("starfish-worker", name, LOG_LEVEL_INFO);
+	err = find_conf(io);
+	return err == 0 ? open_bells(io) : err;
+}
+
+int
+seat_take(struct io *io, const struct seat_args *a, uint32_t slot,
+    struct seat_before *before)
+{
+	int err;
+
+	if (slot != BOARD_NONE)
+		err = take_named(io, slot);
+	else
+		err = take_free(io, a);
+	return err == 0 ? settle(io, a, before) : err;
 }

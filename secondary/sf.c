@@ -75,7 +75,8 @@ arguments(struct seat_args *a, const struct sf_conf *c)
 	const char *name = getenv(PROGRAM_ENV_NAME);
 	int slot = env_number(PROGRAM_ENV_SLOT, BOARD_SLOTS - 1);
 
-	*a = (struct seat_args){ .slot = BOARD_NONE, .cpu = -1,
+	*a = (struct seat_args){ .slot = BOARD_NONE,
+	    .standby = BOARD_NONE, .cpu = -1,
 	    .notify_fd = env_number(PROGRAM_ENV_NOTIFY, 1 << 20),
 	    .program = true };
 	a->file = getenv(PROGRAM_ENV_CONF);
@@ -126,12 +127,18 @@ join(void)
 	struct seat_before before;
 	int err, adopted = 0;
 
-	err = seat_take(io, &sf.args, &before);
+	err = seat_find(io, &sf.args);
 	if (err == 0) {
 		log_init(program_invocation_short_name, io->board->head.name,
 		    LOG_LEVEL_INFO);
-		err = attach(io);
+		err = seat_take(io, &sf.args, sf.args.slot, &before);
 	}
+	if (err == 0)
+		err = attach(io);
+	if (err == 0)
+		err = idle_prepare(io);
+	if (err == 0)
+		err = attach_slot(io);
 	if (err == 0)
 		err = fault_open(io);
 	if (err < 0)

@@ -147,6 +147,12 @@ find_service(const char *name)
 	return NULL;
 }
 
+bool
+stack_has(const char *service)
+{
+	return find_service(service) != NULL;
+}
+
 static int
 listen_row(struct io *io, const struct board_listener *l)
 {

@@ -14,6 +14,9 @@ void	stack_conf(struct io *io, struct net_conf *c,
 /* Fill what the stack needs of us. */
 void	stack_env(struct io *io, struct net_env *env);
 
+/* Whether this program has a service of that name. */
+bool	stack_has(const char *service);
+
 /* Start the service, then accept connections for it. 0 or -errno with a
  * line in the log. */
 int	stack_start(struct io *io);

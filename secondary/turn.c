@@ -1,5 +1,6 @@
 #include "turn.h"
 
+#include "audit.h"
 #include "io/live.h"
 #include "io/reads.h"
 #include "move.h"
@@ -81,11 +82,14 @@ seldom(struct io *io)
 	lanes_void(io);
 	live_turn(io);
 	gauge(io, CNT_gauge_pkts_free, pool_free(io));
+	audit_turn(io);
 }
 
 static void
 beat(struct io *io)
 {
+	uint32_t stop;
+
 	if (io->now - io->beat_us < BEAT_US)
 		return;
 	io->beat_us = io->now;
@@ -95,9 +99,10 @@ beat(struct io *io)
 		fault_look(io);
 	if (io->leaving)
 		return;
-	if (atomic_load_explicit(&io->slot->super.stop,
-	    memory_order_relaxed) ||
-	    atomic_load_explicit(&io->board->head.state,
+	stop = atomic_load_explicit(&io->slot->super.stop,
+	    memory_order_relaxed);
+	io->hand_over = stop == STOP_HAND_OVER;
+	if (stop != STOP_NO || atomic_load_explicit(&io->board->head.state,
 	    memory_order_relaxed) == PRIMARY_STOPPING)
 		io->stop = 1;
 }

@@ -3,7 +3,7 @@
 # what the build and the tests need, by Debian's names; a test of presence
 DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libjansson-dev liburing-dev libseccomp-dev \
 	  libbsd-dev check libmd-dev zlib1g-dev node-llhttp libpcap-dev \
-	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libxdp-dev \
+	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libdw-dev libxdp-dev \
 	  libbpf-dev libmnl-dev media-types iproute2 iputils-ping procps python3 \
 	  curl jq apache2-utils wrk nginx-light clang libclang-rt-14-dev \
 	  valgrind binutils slowhttptest

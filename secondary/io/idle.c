@@ -24,7 +24,6 @@
 				   this often */
 #define SETTLE_US	1000u	/* the longest sleep with frames not done */
 #define SCAN_US		100000u	/* the longest sleep while live.c looks */
-#define QUEUES_MAX	16u	/* tun descriptors of one interface */
 
 /* The name of the interface that a tun descriptor belongs to; false: no tun. */
 static bool
@@ -64,23 +63,23 @@ compare_int(const void *a, const void *b)
 }
 
 /*
- * The descriptor of queue q of a tap interface, or -1. net_tap's descriptors
+ * The descriptors of a tap interface, one per queue. net_tap's descriptors
  * came to us in one message, all receive queues in order, then the send
  * queues; the kernel numbers them upwards.
  */
-static int
-tun_fd(const char *device, uint32_t q)
+static void
+find_tuns(const char *device, int tun[IO_TUNS])
 {
-	int fd[2 * QUEUES_MAX];
-	uint32_t n = 0;
+	int fd[2 * IO_TUNS];
+	uint32_t n = 0, i;
 	struct dirent *e;
 	char name[64];
 	DIR *d;
 
 	d = opendir("/proc/self/fd");
 	if (d == NULL)
-		return -1;
-	while ((e = readdir(d)) != NULL && n < 2 * QUEUES_MAX) {
+		return;
+	while ((e = readdir(d)) != NULL && n < 2 * IO_TUNS) {
 		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		fd[n] = (int)strtol(e->d_name, NULL, 10);
@@ -90,7 +89,27 @@ tun_fd(const char *device, uint32_t q)
 	}
 	closedir(d);
 	qsort(fd, n, sizeof(fd[0]), compare_int);
-	return q < n ? fd[q] : -1;
+	for (i = 0; i < n && i < IO_TUNS; i++)
+		tun[i] = fd[i];
+}
+
+int
+idle_prepare(struct io *io)
+{
+	const struct board_port *bp;
+	uint32_t i, k;
+
+	for (i = 0; i < io->board->head.nports && i < BOARD_PORTS; i++) {
+		bp = &io->board->port[i];
+		for (k = 0; k < IO_TUNS; k++)
+			io->tun[i][k] = -1;
+		if (bp->type == PORT_TAP)
+			find_tuns(bp->device, io->tun[i]);
+	}
+	/* timers due in the middle of a sleep are due then */
+	prctl(PR_SET_TIMERSLACK, 1000ul);
+	io->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return io->epoll < 0 ? -errno : 0;
 }
 
 static int
@@ -104,20 +123,16 @@ watch(struct io *io, int fd)
 int
 idle_open(struct io *io)
 {
-	const struct board_port *bp;
+	const struct queue *q;
 	uint32_t i;
 	int fd, err;
 
-	io->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (io->epoll < 0)
-		return -errno;
 	err = watch(io, io->bell);
 	if (err == 0 && io->reads != NULL)
 		err = watch(io, reads_fd(io->reads));
 	for (i = 0; err == 0 && i < io->nqueues; i++) {
-		bp = &io->board->port[io->queue[i].port];
-		fd = bp->type == PORT_TAP ?
-		    tun_fd(bp->device, io->queue[i].id) : -1;
+		q = &io->queue[i];
+		fd = q->id < IO_TUNS ? io->tun[q->port][q->id] : -1;
 		if (fd < 0)
 			io->dozes = true;
 		else
@@ -125,8 +140,6 @@ idle_open(struct io *io)
 	}
 	if (err < 0)
 		log_error("epoll: %s", strerror(-err));
-	/* timers due in the middle of a sleep are due then */
-	prctl(PR_SET_TIMERSLACK, 1000ul);
 	return err;
 }
 

@@ -30,6 +30,7 @@
 #define IO_RINGS	(2 * BOARD_SLOTS + 1)
 #define HOLD_MAX	2048u	/* frames of buckets on the move */
 #define MOVE_LOOK_US	1000u	/* words of buckets are looked at so often */
+#define IO_TUNS		16u	/* most queues of a tap interface */
 
 struct rte_mempool;
 struct reads;
@@ -74,7 +75,6 @@ struct io {
 	uint64_t moved_us;	/* when a bucket of ours went; 0: never */
 	uint64_t gone;		/* buckets that went, when last counted */
 	struct pkt **held;	/* HOLD_MAX of them, hold.c */
-	int primary_bell;
 	/* ---- seldom ---- */
 	struct board *board;
 	struct fault *faults;	/* memory for them; NULL: not allowed */
@@ -87,10 +87,13 @@ struct io {
 	bool pool_open;		/* the mempool may be used */
 	bool crowded;		/* another worker spins on our cpu */
 	bool dozes;		/* a lane has no descriptor to sleep on */
-	int epoll, bell;
+	int epoll, bell;	/* bell: ours, one of bells[] */
+	int bells[BOARD_BELLS], primary_bell;
+	int tun[BOARD_PORTS][IO_TUNS]; /* descriptor of a tap's queue; -1 */
 	int out;		/* directory RUN/NAME/out: what we may write */
 	volatile sig_atomic_t stop; /* SIGTERM came, or the service is done */
 	bool leaving;		/* it was seen; finishing */
+	bool hand_over;		/* stop, but finish nothing: STOP_HAND_OVER */
 	int status;		/* exit status */
 	bool adopted;		/* a process died in this slot before us */
 	struct save save;
@@ -105,6 +108,7 @@ struct io {
 	uint32_t conns;		/* records of connections */
 	void *options[2];
 	struct alog *alog;	/* ring to the writer of logs; NULL: none */
+	struct alog *alogs[BOARD_SLOTS]; /* of slots we may sit in */
 };
 
 static inline void
@@ -212,9 +216,13 @@ void	svc_io_roots(struct io *io);
  */
 void	svc_io_reads(struct io *io);
 
-/* Make or find this slot's ring to the access log's writer. Never fails:
- * without, nothing is logged, and the log says why. */
+/* Make or find the ring to the access log's writer of our slot, or of each
+ * one that we may sit in. Never fails: without, nothing is logged, and the log
+ * says why. */
 void	svc_io_alog(struct io *io);
+
+/* We have a slot: its log is ours to write. */
+void	svc_io_alog_sit(struct io *io);
 
 /* svc_io.access. */
 bool	svc_io_access(void *arg, const struct svc_access *a);
@@ -224,7 +232,11 @@ const void *svc_io_image(const struct io *io, uint32_t i, uint32_t side);
 
 /* ---- idle.c ---- */
 
-/* Open bell and epoll set. 0 or -errno. */
+/* Note the descriptors of all tap queues and make the epoll set, once the
+ * process has attached. 0 or -errno. */
+int	idle_prepare(struct io *io);
+
+/* Watch our slot's queues and bell. 0 or -errno. */
 int	idle_open(struct io *io);
 
 /*

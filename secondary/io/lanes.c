@@ -52,8 +52,7 @@ feed(struct io *io, struct pkt **in, uint32_t n)
 {
 	if (__builtin_expect(io->fault != NULL, 0))
 		n = fault_receive(io, in, n);
-	if (n > 0)
-		net_input(io->net, in, n, io->now);
+	net_input(io->net, in, n, io->now);
 	if (__builtin_expect(io->fault != NULL, 0) && n > 0)
 		fault_point(io, FAULT_AT_INPUT);
 }
@@ -98,8 +97,7 @@ lanes_receive(struct io *io)
 			continue;
 		total += n;
 		k = steer_burst(io, in, n);
-		if (k > 0)
-			feed(io, in, k);
+		feed(io, in, k);
 		/* replies of one burst never fill the queue for the next */
 		if (out->n > PKTQ_MAX / 2)
 			lanes_send(io);

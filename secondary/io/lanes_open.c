@@ -6,9 +6,9 @@
 #include <rte_mempool.h>
 #include <rte_memzone.h>
 
-#include "../../common/bell.h"
 #include "../../common/log.h"
 #include "../../common/shm.h"
+#include "find.h"
 #include "io.h"
 
 static bool
@@ -86,17 +86,14 @@ open_ports(struct io *io)
 static struct xring *
 find_ring(const char *fmt, uint32_t a, uint32_t b)
 {
-	const struct rte_memzone *mz;
 	char name[RTE_MEMZONE_NAMESIZE];
 	struct xring *r;
+	size_t len;
 
 	snprintf(name, sizeof(name), fmt, a, b);
-	mz = rte_memzone_lookup(name);
-	if (mz == NULL)
-		return NULL;
-	r = mz->addr;
-	if (r->size == 0 || (r->size & r->mask) != 0 ||
-	    mz->len < xring_size(r->size))
+	r = find_zone(name, &len);
+	if (r == NULL || r->size == 0 || (r->size & r->mask) != 0 ||
+	    len < xring_size(r->size))
 		return NULL;
 	return r;
 }
@@ -121,7 +118,7 @@ open_source(struct io *io, struct cut_source *s, const char *pool,
 {
 	const struct board *b = io->board;
 	const struct board_place *pl;
-	struct rte_mempool *mp = rte_mempool_lookup(pool);
+	struct rte_mempool *mp = find_pool(pool);
 	uint32_t i;
 
 	if (mp == NULL) {
@@ -160,25 +157,20 @@ open_in(struct io *io, const char *fmt, uint32_t from, bool wire)
 	return open_source(io, &in->src, pool, &io->board->slot[from].fixed);
 }
 
-static int
+static void
 open_out(struct io *io, struct ring_out *o, struct xring *r, uint32_t to)
 {
 	if (r == NULL)
-		return 0;
+		return;
 	ring_out_open(o, r, io->base);
 	io->outs[io->nouts++] = o;
-	o->bell = bell_open(io->board->head.name, to);
-	if (o->bell < 0) {
-		log_error("bell of slot %u: error %d", to, -o->bell);
-		return o->bell;
-	}
+	o->bell = to < BOARD_SLOTS ? io->bells[to] : io->primary_bell;
 	if (to < BOARD_SLOTS) {
 		o->to = &io->board->slot[to].worker;
 		o->asleep = &o->to->asleep;
 	} else {
 		o->asleep = &io->board->head.asleep;
 	}
-	return 0;
 }
 
 /* Room for the send marks of a ring's entries. */
@@ -200,17 +192,14 @@ open_rings(struct io *io)
 	for (i = 0; err == 0 && i < io->board->head.nslots &&
 	    i < BOARD_SLOTS; i++) {
 		err = open_in(io, SHM_WIRE, i, true);
-		if (err == 0)
-			err = open_out(io, &io->wire[i],
-			    find_ring(SHM_WIRE, io->me, i), i);
+		open_out(io, &io->wire[i], find_ring(SHM_WIRE, io->me, i), i);
 		if (err == 0)
 			err = open_marks(&io->wire[i]);
 		if (err < 0 || i == io->me)
 			continue;
 		err = open_in(io, SHM_CROSS, i, false);
-		if (err == 0)
-			err = open_out(io, &io->cross[i],
-			    find_ring(SHM_CROSS, io->me, i), i);
+		open_out(io, &io->cross[i], find_ring(SHM_CROSS, io->me, i),
+		    i);
 	}
 	return err;
 }
@@ -227,9 +216,8 @@ open_spread(struct io *io)
 		in->fresh = true;
 		err = open_source(io, &in->src, SHM_SPREAD_POOL, NULL);
 	}
-	if (err == 0)
-		err = open_out(io, &io->spread,
-		    find_ring(SHM_SPREAD_TX, io->me, 0), BOARD_NONE);
+	open_out(io, &io->spread, find_ring(SHM_SPREAD_TX, io->me, 0),
+	    BOARD_NONE);
 	if (err == 0)
 		err = open_marks(&io->spread);
 	return err;

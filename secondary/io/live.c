@@ -105,6 +105,14 @@ follow_roots(struct io *io)
 }
 
 void
+live_sit(struct io *io)
+{
+	io->cache_free = atomic_load_explicit(&io->slot->worker.cache_free,
+	    memory_order_relaxed);
+	(void)follow_roots(io);
+}
+
+void
 live_arrived(struct io *io)
 {
 	atomic_store_explicit(&io->slot->worker.cache_free, 0,

@@ -14,6 +14,9 @@
  */
 int	live_start(struct io *io);
 
+/* We have a slot: what was read while there was none may be old. */
+void	live_sit(struct io *io);
+
 /* Follow the board. */
 void	live_turn(struct io *io);
 

@@ -27,6 +27,7 @@ struct rte_mbuf;
 struct queue {
 	uint16_t ethdev, id;	/* DPDK's port, queue */
 	uint8_t port;		/* index on the board */
+	bool slow;		/* a system call per frame */
 	bool prepare;		/* offloads: ask the driver to check */
 	uint16_t rx_flags;	/* PKT_RX_* that the lane promises */
 	uint32_t nstaged;

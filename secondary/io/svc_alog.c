@@ -13,8 +13,9 @@
 #include "../../common/log.h"
 #include "io.h"
 
-void
-svc_io_alog(struct io *io)
+/* Map the log of a slot; NULL: why was said. */
+static struct alog *
+map_log(const struct io *io, uint32_t slot)
 {
 	char dir[BOARD_PATH], path[BOARD_PATH + 32];
 	struct stat st;
@@ -22,8 +23,8 @@ svc_io_alog(struct io *io)
 	int fd;
 
 	if (board_dir(dir, sizeof(dir), io->board->head.name) < 0)
-		return;
-	snprintf(path, sizeof(path), "%s/" ALOG_FILE, dir, io->me);
+		return NULL;
+	snprintf(path, sizeof(path), "%s/" ALOG_FILE, dir, slot);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		goto fail;
@@ -37,14 +38,32 @@ svc_io_alog(struct io *io)
 	if (mem == MAP_FAILED)
 		goto fail;
 	close(fd);
-	io->alog = mem;
-	alog_init(io->alog);
-	return;
+	return mem;
 
 fail:
 	log_warn("%s: %s; no access log", path, strerror(errno));
 	if (fd >= 0)
 		close(fd);
+	return NULL;
+}
+
+void
+svc_io_alog(struct io *io)
+{
+	uint32_t i;
+
+	for (i = 0; i < io->board->head.nslots && i < BOARD_SLOTS; i++) {
+		if (io->slot == NULL || i == io->me)
+			io->alogs[i] = map_log(io, i);
+	}
+}
+
+void
+svc_io_alog_sit(struct io *io)
+{
+	io->alog = io->alogs[io->me];
+	if (io->alog != NULL)
+		alog_init(io->alog);
 }
 
 bool

@@ -24,8 +24,6 @@ svc_io_roots(struct io *io)
 	/* pairs with the primary's release: the images are whole */
 	io->cache_gen = atomic_load_explicit(&b->cache.generation,
 	    memory_order_acquire);
-	io->cache_free = atomic_load_explicit(&io->slot->worker.cache_free,
-	    memory_order_relaxed);
 	io->conns = (uint32_t)io->conf->memory.connections;
 	side = (io->cache_gen - 1) % 2;
 	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {

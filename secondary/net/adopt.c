@@ -87,14 +87,21 @@ free_chunks(struct net *n)
 
 /* A chunk of an object: in bounds, and nobody else's. */
 static bool
-claim_object(void *arg, uint32_t c)
+claim_object(void *arg, uint32_t c, bool take)
 {
 	struct net *n = arg;
 	const struct arena_shape *s = &n->a->shape;
+	struct chunk *k;
 
-	if (c >= s->small + s->chunks || (chunk_at(n, c)->used & HELD))
+	if (c >= s->small + s->chunks)
 		return false;
-	chunk_at(n, c)->used |= HELD;
+	k = chunk_at(n, c);
+	if (!take)
+		k->used &= (uint16_t)~HELD;
+	else if (k->used & HELD)
+		return false;
+	else
+		k->used |= HELD;
 	return true;
 }
 
@@ -137,10 +144,24 @@ net_create(struct net *n, const struct net_conf *c, const struct net_env *env,
 
 /* ---- adoption ---- */
 
+/* Chunks and frames that two records say they hold. */
+#define CONTESTED	64u
+
 struct claim {
 	struct net *n;
-	bool bad;		/* out of bounds, or held twice */
+	uint32_t chunk[CONTESTED], frame[CONTESTED];
+	uint32_t nchunk, nframe;
+	bool found;		/* a record reaches one of them */
 };
+
+static bool
+is_among(const uint32_t *v, uint32_t n, uint32_t what)
+{
+	while (n > 0)
+		if (v[--n] == what)
+			return true;
+	return false;
+}
 
 static void
 ignore(void *arg, uint32_t what)
@@ -153,17 +174,55 @@ static void
 claim_chunk(void *arg, uint32_t c)
 {
 	struct claim *cl = arg;
-	const struct arena_shape *s = &cl->n->a->shape;
-	struct chunk *k;
+	struct chunk *k = chunk_at(cl->n, c);
 
-	if (c >= s->small + s->chunks) {
-		cl->bad = true;
-		return;
-	}
-	k = chunk_at(cl->n, c);
-	if (k->used & HELD)
-		cl->bad = true;
+	if ((k->used & HELD) != 0 && cl->nchunk < CONTESTED)
+		cl->chunk[cl->nchunk++] = c;
 	k->used |= HELD;
+}
+
+static void
+claim_frame(void *arg, uint32_t ref)
+{
+	struct claim *cl = arg;
+	const struct net_env *env = &cl->n->env;
+
+	if (env->claim != NULL && !env->claim(env->arg, ref) &&
+	    cl->nframe < CONTESTED)
+		cl->frame[cl->nframe++] = ref;
+}
+
+static void
+find_chunk(void *arg, uint32_t c)
+{
+	struct claim *cl = arg;
+
+	cl->found |= is_among(cl->chunk, cl->nchunk, c);
+}
+
+static void
+find_frame(void *arg, uint32_t ref)
+{
+	struct claim *cl = arg;
+
+	cl->found |= is_among(cl->frame, cl->nframe, ref);
+}
+
+static void
+release_chunk(void *arg, uint32_t c)
+{
+	struct claim *cl = arg;
+
+	chunk_at(cl->n, c)->used &= (uint16_t)~HELD;
+}
+
+static void
+release_frame(void *arg, uint32_t ref)
+{
+	struct claim *cl = arg;
+
+	if (cl->n->env.disclaim != NULL)
+		cl->n->env.disclaim(cl->n->env.arg, ref);
 }
 
 /* Free the record that was in hands, and its second. */
@@ -189,11 +248,9 @@ drop_torn(struct net *n)
 
 /* Check what connection id says of itself and claim its chunks. */
 static bool
-claim_conn(struct net *n, uint32_t id)
+claim_conn(struct net *n, uint32_t id, struct claim *cl)
 {
 	struct conn *c = conn_at(n, id);
-	struct claim cl = { n, false };
-
 	bool gone = (c->flags & TF_GONE) != 0;
 
 	/* one that is over and waits for CONN_GONE is closed and in no index:
@@ -203,7 +260,8 @@ claim_conn(struct net *n, uint32_t id)
 	    c->rec.hash != tuple_hash(n, &c->t) ||
 	    (!gone && lookup_find(n, c->rec.hash, &c->t) != ARENA_NONE))
 		return false;
-	return tcp_walk(n, id, ignore, claim_chunk, &cl) == 0 && !cl.bad;
+	return tcp_sound(n, id) &&
+	    tcp_walk(n, id, claim_frame, claim_chunk, cl) == 0;
 }
 
 /* Ask early for what rebuilding writes to: the record, then its home in the
@@ -243,32 +301,11 @@ keep(struct net *n, struct rec *r)
 }
 
 static void
-index_records(struct net *n)
+index_timewait(struct net *n)
 {
 	const struct arena_shape *s = &n->a->shape;
 	uint32_t i;
 
-	for (i = 0; i < s->conns; i++) {
-		struct conn *c = conn_at(n, i);
-
-		if (i + 24 < s->conns)
-			ahead(n, &conn_at(n, i + 24)->rec,
-			    &conn_at(n, i + 8)->rec);
-		c->rec.wslot = WHEEL_NONE;
-		if (!keep(n, &c->rec))
-			continue;
-		if (!claim_conn(n, i)) {
-			rec_unuse(&c->rec);
-			net_count(n, CNT_conn_torn, 1);
-			continue;
-		}
-		bucket_link(n, i);
-		if (c->rec.away)
-			continue;
-		if ((c->flags & TF_GONE) == 0)
-			lookup_put(n, c->rec.hash, i);
-		wheel_file(n, i);
-	}
 	for (i = 0; i < s->timewait; i++) {
 		struct tw *w = &n->tws[i];
 
@@ -291,10 +328,90 @@ index_records(struct net *n)
 	}
 }
 
-/* Free a record that is damaged; what it held is found at the next adoption,
- * since nothing of it can be believed now. */
 static void
-disown(struct net *n, uint32_t id)
+index_conns(struct net *n, struct claim *cl)
+{
+	const struct arena_shape *s = &n->a->shape;
+	uint32_t i;
+
+	for (i = 0; i < s->conns; i++) {
+		struct conn *c = conn_at(n, i);
+
+		if (i + 24 < s->conns)
+			ahead(n, &conn_at(n, i + 24)->rec,
+			    &conn_at(n, i + 8)->rec);
+		c->rec.wslot = WHEEL_NONE;
+		if (!keep(n, &c->rec))
+			continue;
+		if (!claim_conn(n, i, cl)) {
+			rec_unuse(&c->rec);
+			net_count(n, CNT_conn_torn, 1);
+			continue;
+		}
+		bucket_link(n, i);
+		if (c->rec.away)
+			continue;
+		if ((c->flags & TF_GONE) == 0)
+			lookup_put(n, c->rec.hash, i);
+		wheel_file(n, i);
+	}
+}
+
+/* Free a connection that cannot be believed, and what it holds. Before the
+ * free lists are made. */
+static void
+disown(struct net *n, uint32_t id, struct claim *cl)
+{
+	struct rec *r = rec_at(n, id);
+
+	(void)tcp_walk(n, id, release_frame, release_chunk, cl);
+	if (!r->away) {
+		lookup_del(n, r->hash, id);
+		wheel_unfile(n, id);
+	}
+	bucket_unlink(n, id);
+	rec_unuse(r);
+	net_count(n, CNT_conn_torn, 1);
+}
+
+/*
+ * What two records hold belongs to one of them at most, and nobody can say to
+ * which: a wild write made the other one point there. Both are reset.
+ */
+static void
+settle_contests(struct net *n, struct claim *cl)
+{
+	uint32_t i;
+
+	if (cl->nchunk == 0 && cl->nframe == 0)
+		return;
+	for (i = 0; i < n->a->shape.conns; i++) {
+		if (conn_at(n, i)->rec.state != REC_USED)
+			continue;
+		cl->found = false;
+		(void)tcp_walk(n, i, find_frame, find_chunk, cl);
+		if (cl->found)
+			disown(n, i, cl);
+	}
+}
+
+/* The burst in hand holds what is left of it, unless a record does. */
+static void
+claim_burst(struct net *n)
+{
+	uint32_t i, cnt = n->a->burst_n;
+
+	if (cnt > ARENA_BURST)
+		cnt = 0;
+	for (i = n->a->burst_i; i < cnt && n->env.claim != NULL; i++) {
+		if (!n->env.claim(n->env.arg, n->a->burst[i]))
+			n->a->burst[i] = PKT_NONE;
+	}
+}
+
+/* Free one that came this far and still does not fit. */
+static void
+refuse(struct net *n, uint32_t id)
 {
 	struct rec *r = rec_at(n, id);
 
@@ -313,6 +430,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
     void *mem, size_t size, uint64_t now_us)
 {
 	struct arena *a = mem, want;
+	struct claim cl = { .n = n };
 	uint32_t i, adopted = 0;
 	int err = check(c, env, mem, size, &want);
 
@@ -334,7 +452,10 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 	neigh_adopt(n);
 	move_adopt(n, false);
 	drop_torn(n);
-	index_records(n);
+	index_conns(n, &cl);
+	index_timewait(n);
+	settle_contests(n, &cl);
+	claim_burst(n);
 	obj_adopt(n, claim_object, n);
 	free_records(n);
 	free_chunks(n);
@@ -348,7 +469,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 		else if (tcp_adopt(n, i) == 0)
 			adopted++;
 		else
-			disown(n, i);
+			refuse(n, i);
 	}
 	net_count(n, CNT_conn_adopted, adopted);
 	/* the dead one had probed them: connections do not wait */
@@ -367,5 +488,6 @@ net_held(struct net *n, void (*fn)(void *arg, uint32_t ref), void *arg)
 	if (cnt > ARENA_BURST)
 		cnt = 0;
 	for (i = n->a->burst_i; i < cnt; i++)
-		fn(arg, n->a->burst[i]);
+		if (n->a->burst[i] != PKT_NONE)
+			fn(arg, n->a->burst[i]);
 }

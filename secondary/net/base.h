@@ -35,14 +35,25 @@ uint32_t neigh_send(struct net *n, struct pkt *p, const uint8_t addr[16]);
 /* Deadline of neighbour record id. */
 void	neigh_timer(struct net *n, uint32_t id);
 
+/* ---- tcp_adopt.c ---- */
+
+/* Whether a USED connection that somebody left is whole: nothing of it lies
+ * out of bounds, sums are right. */
+bool	tcp_sound(struct net *n, uint32_t id);
+
 /* ---- obj.c ---- */
 
 /* No objects; all records' states are 0. */
 void	obj_init(struct net *n);
 /* Take USED records into the index; chunk() claims one, false: it cannot be
- * had. What is damaged is dropped. */
-void	obj_adopt(struct net *n, bool (*chunk)(void *arg, uint32_t c),
+ * had; take false: it is not held after all. What is damaged is dropped. */
+void	obj_adopt(struct net *n, bool (*chunk)(void *arg, uint32_t c,
+	    bool take), void *arg);
+/* Call fn for each chunk that objects hold. */
+void	obj_chunks(struct net *n, void (*fn)(void *arg, uint32_t c),
 	    void *arg);
+/* Objects there are, and free records for more. */
+void	obj_audit(const struct net *n, uint32_t *used, uint32_t *unused);
 
 /* ---- arp.c ---- */
 void	arp_input(struct net *n, struct pkt *p);

@@ -153,6 +153,17 @@ burst_at(struct net *n, uint32_t i)
 }
 
 void
+net_received(struct net *n, uint32_t i, const struct pkt *p)
+{
+	assert(i < ARENA_BURST);
+	if (i == 0)
+		burst_at(n, 0);
+	n->a->burst[i] = pkt_ref(n->env.base, p);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&n->a->burst_n, i + 1, memory_order_relaxed);
+}
+
+void
 net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
     uint64_t now_us)
 {
@@ -160,8 +171,8 @@ net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 
 	assert(cnt <= ARENA_BURST);
 	net_time(n, now_us);
-	if (cnt == 0)
-		return;
+	/* what was received is written over in order: of a frame that moves
+	 * up, there is one at least in the list at any moment */
 	for (i = 0; i < cnt; i++) {
 		n->a->burst[i] = pkt_ref(n->env.base, in[i]);
 		__builtin_prefetch(pkt_data(in[i]));
@@ -181,6 +192,7 @@ void
 net_replay(struct net *n, uint64_t now_us)
 {
 	uint32_t i, cnt = n->a->burst_n;
+	struct pkt *p;
 
 	net_time(n, now_us);
 	/* not in net_adopt(): only now are there frames */
@@ -192,7 +204,14 @@ net_replay(struct net *n, uint64_t now_us)
 		cnt = 0;
 	for (i = n->a->burst_i; i < cnt; i++) {
 		burst_at(n, i + 1);
-		net_frame(n, pkt_at(n->env.base, n->a->burst[i]));
+		if (n->a->burst[i] == PKT_NONE)
+			continue;	/* net_adopt() did not believe it */
+		p = pkt_at(n->env.base, n->a->burst[i]);
+		/* it may have been received, and not yet looked at */
+		if (n->env.elsewhere != NULL &&
+		    n->env.elsewhere(n->env.arg, p))
+			continue;
+		net_frame(n, p);
 	}
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&n->a->burst_n, 0, memory_order_relaxed);

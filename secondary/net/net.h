@@ -195,6 +195,14 @@ struct net_env {
 	 * another slot's, p was taken and handed on. NULL: all flows are ours.
 	 */
 	bool	(*elsewhere)(void *arg, struct pkt *p);
+	/*
+	 * For adoption: whether a ref names a frame of this slot's pool; and
+	 * that a record holds it, false if another one does. NULL: refs are
+	 * believed (memory that nobody else writes to).
+	 */
+	bool	(*frame)(void *arg, uint32_t ref);
+	bool	(*claim)(void *arg, uint32_t ref);
+	void	(*disclaim)(void *arg, uint32_t ref);
 };
 
 /* Fill c with the defaults above and a shape for `conns` connections. */
@@ -216,7 +224,9 @@ int	net_create(struct net *n, const struct net_conf *c,
  * Take over the arena that another process left: its process must be dead.
  * Frees the record that was in hands (the peer gets RST), rebuilds all
  * indexes from the records, and queues what adoption has to send (net_output
- * paces it). Can be repeated. Then net_held() says which frames are in use.
+ * paces it). Can be repeated. Then net_held() says which frames are in use;
+ * with env.claim they were claimed already. A record that is damaged, or that
+ * holds what another one holds, is reset; what it held is free again.
  * Frames that the dead process sent count as mark 1, not done: the caller
  * says net_tx_done(n, 1) once no ring or queue holds one of them, until when
  * the memory that they may refer to is not used again.
@@ -250,8 +260,32 @@ void	net_replay(struct net *n, uint64_t now_us);
 void	net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 	    uint64_t now_us);
 
+/*
+ * A frame was taken from a device; it will be the i-th of the next
+ * net_input(), or be handed to another slot before. If this process dies until
+ * then, its successor finds it. For devices of which it takes long to fetch a
+ * burst; i counts from 0.
+ */
+void	net_received(struct net *n, uint32_t i, const struct pkt *p);
+
 /* Learn from an ARP/ND frame that another slot saw; frees p. No reply. */
 void	net_learn(struct net *n, struct pkt *p, uint64_t now_us);
+
+/* What a slot has, and where it is. */
+struct net_account {
+	uint32_t total, free, held; /* total - free - held are lost */
+};
+
+struct net_audit {
+	struct net_account chunks, records;
+	uint32_t frames;	/* held by records */
+	uint32_t waiting;	/* held by queues: to send, for neighbours, in
+				   reassembly, for datagram sockets */
+};
+
+/* Count everything, between two turns. Takes as long as a look at each record
+ * does. */
+void	net_audit(struct net *n, struct net_audit *a);
 
 /*
  * Run up to max due timers. Returns how many may still be due (0: none). Who

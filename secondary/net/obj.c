@@ -381,10 +381,26 @@ obj_init(struct net *n)
 		    ((size_t)n->a->obj_mask + 1) * sizeof(*n->obj_index));
 }
 
-/* Check what a USED object says of itself and claim its chunks. */
-static bool
-claim(struct net *n, uint32_t i, bool (*chunk)(void *, uint32_t), void *arg)
+void
+obj_audit(const struct net *n, uint32_t *used, uint32_t *unused)
 {
+	uint32_t i, most = n->a->shape.objs;
+
+	*used = *unused = 0;
+	for (i = 0; i < most; i++)
+		*used += obj_used(obj_at(n, i));
+	for (i = n->obj_free; i != ARENA_NONE && *unused < most;
+	    i = obj_at(n, i)->rec.fnext)
+		++*unused;
+}
+
+typedef bool chunk_fn(void *arg, uint32_t c, bool take);
+
+/* Check what a USED object says of itself. */
+static bool
+is_sound(struct net *n, uint32_t i)
+{
+	const struct arena_shape *s = &n->a->shape;
 	const struct obj *o = obj_at(n, i);
 	uint32_t v = obj_valid(o) & 1, c, left = o->val[v].len;
 	const struct chunk *k;
@@ -394,7 +410,7 @@ claim(struct net *n, uint32_t i, bool (*chunk)(void *, uint32_t), void *arg)
 	    find(n, o->key, o->klen, o->rec.hash) != ARENA_NONE)
 		return false;
 	for (c = o->val[v].head; c != ARENA_NONE; c = k->next) {
-		if (left == 0 || !chunk(arg, c))
+		if (left == 0 || c >= s->small + s->chunks)
 			return false;
 		k = chunk_at(n, c);
 		if (k->len == 0 || k->len > chunk_room(n, c) || k->len > left)
@@ -404,8 +420,43 @@ claim(struct net *n, uint32_t i, bool (*chunk)(void *, uint32_t), void *arg)
 	return left == 0;
 }
 
+/* Claim the chunks of a sound object: all of them or none. */
+static bool
+claim(struct net *n, uint32_t i, chunk_fn *chunk, void *arg)
+{
+	const struct obj *o = obj_at(n, i);
+	uint32_t head = o->val[obj_valid(o) & 1].head, c, d;
+
+	for (c = head; c != ARENA_NONE; c = chunk_at(n, c)->next) {
+		if (chunk(arg, c, true))
+			continue;
+		for (d = head; d != c; d = chunk_at(n, d)->next)
+			chunk(arg, d, false);
+		return false;
+	}
+	return true;
+}
+
 void
-obj_adopt(struct net *n, bool (*chunk)(void *, uint32_t), void *arg)
+obj_chunks(struct net *n, void (*fn)(void *arg, uint32_t c), void *arg)
+{
+	const struct obj *o;
+	uint32_t i, c;
+
+	for (i = 0; i < n->a->shape.objs; i++) {
+		o = obj_at(n, i);
+		if (!obj_used(o))
+			continue;
+		for (c = o->val[obj_valid(o) & 1].head; c != ARENA_NONE;
+		    c = chunk_at(n, c)->next)
+			fn(arg, c);
+	}
+	for (c = n->obj_new.head; c != ARENA_NONE; c = chunk_at(n, c)->next)
+		fn(arg, c);
+}
+
+void
+obj_adopt(struct net *n, chunk_fn *chunk, void *arg)
 {
 	struct obj *o;
 	uint32_t i;
@@ -415,7 +466,7 @@ obj_adopt(struct net *n, bool (*chunk)(void *, uint32_t), void *arg)
 		o = obj_at(n, i);
 		o->rec.kind = REC_OBJ;
 		if (obj_used(o)) {
-			if (claim(n, i, chunk, arg)) {
+			if (is_sound(n, i) && claim(n, i, chunk, arg)) {
 				index_put(n, i);
 				continue;
 			}

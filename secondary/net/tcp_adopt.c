@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base.h"
 #include "tcp_priv.h"
 
 /* A connection heard of within this time is told that we live, ms. */
@@ -24,13 +25,38 @@ chunk_ok(const struct net *n, uint32_t k)
 	return k < n->a->shape.small + n->a->shape.chunks;
 }
 
+static bool
+data_ok(const struct net *n, uint32_t c, const struct chunk *k)
+{
+	uint32_t room = chunk_room(n, c);
+
+	return k->kind != CHUNK_DATA ||
+	    (k->start <= room && k->len <= room - k->start);
+}
+
+/* A frame of this slot's, whose payload lies in it. */
+static bool
+frame_ok(const struct net *n, uint32_t ref)
+{
+	const struct pkt *p;
+
+	if (n->env.frame == NULL)
+		return true;
+	if (!n->env.frame(n->env.arg, ref))
+		return false;
+	p = pkt_at(n->env.base, ref);
+	return p->room <= UINT16_MAX && p->poff >= sizeof(*p) &&
+	    (uint64_t)p->poff + p->plen <= sizeof(*p) + p->room;
+}
+
 static int
 walk_chunks(const struct net *n, struct walk *w, uint32_t k)
 {
 	uint32_t next;
 
 	for (; k != ARENA_NONE; k = next) {
-		if (!chunk_ok(n, k) || w->chunks-- == 0)
+		if (!chunk_ok(n, k) || w->chunks-- == 0 ||
+		    !data_ok(n, k, chunk_at(n, k)))
 			return -EPROTO;
 		next = chunk_at(n, k)->next;
 		w->bytes += chunk_at(n, k)->len;
@@ -45,7 +71,7 @@ walk_frames(const struct net *n, struct walk *w, uint32_t ref)
 	uint32_t next;
 
 	for (; ref != PKT_NONE; ref = next) {
-		if (w->frames-- == 0)
+		if (w->frames-- == 0 || !frame_ok(n, ref))
 			return -EPROTO;
 		next = pkt_at(n->env.base, ref)->next;
 		w->bytes += pkt_at(n->env.base, ref)->plen;
@@ -60,7 +86,7 @@ walk_runs(const struct net *n, struct walk *w, uint32_t run)
 	uint32_t next, runs = 0;
 
 	for (; run != PKT_NONE; run = next) {
-		if (runs++ == TCP_HOLES)
+		if (runs++ == TCP_HOLES || !frame_ok(n, run))
 			return -EPROTO;
 		next = pkt_at(n->env.base, run)->run_next;
 		if (walk_frames(n, w, run) != 0)
@@ -140,6 +166,12 @@ tcb_ok(struct net *n, uint32_t id, struct conn *c)
 		return false;
 	x = tcp_ext(n, c);
 	return x == NULL || segs_ok(n, c, x);
+}
+
+bool
+tcp_sound(struct net *n, uint32_t id)
+{
+	return tcb_ok(n, id, conn_at(n, id));
 }
 
 /* Readiness is computed again: what was told before is told once more. */

@@ -203,9 +203,9 @@ def a_worker_that_dies_too_often_stays_dead_until_told():
     www()
     with Instance() as i:
         seen = set()
-        for _ in range(20):
+        for _ in range(40):
             w = i.workers()[0]
-            if w["state"] == "DEAD" and w["pid"] == 0 and len(seen) > 1:
+            if w["state"] == "DEAD" and w["pid"] == 0 and len(seen) >= 5:
                 break
             if w["state"] == "SERVING" and w["pid"] not in seen:
                 seen.add(w["pid"])

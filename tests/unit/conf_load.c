@@ -103,7 +103,8 @@ START_TEST(what_is_not_said_is_the_tables_default)
 	    "listen = \"10.7.0.2:7-9\"; } );");
 	load(&c, file);
 	ck_assert_str_eq(c.name, "starfish");
-	ck_assert_int_eq(c.hang_ms, 2000);
+	ck_assert_int_eq(c.hang_ms, 500);
+	ck_assert_int_eq(c.standby, 1);
 	ck_assert_int_eq(c.memory.buffers, 16384);
 	ck_assert_int_eq(c.tcp.sack, 1);
 	ck_assert_int_eq(c.ports[0].type, PORT_TAP);

@@ -149,6 +149,24 @@ START_TEST(stop_of_a_dead_slot_forgets_its_successor)
 }
 END_TEST
 
+/* Who served for a while was well: however often that happens, it is no
+ * loop, and nobody waits. */
+START_TEST(deaths_after_a_good_life_count_alone)
+{
+	uint64_t now = 1000000;
+	uint32_t i;
+
+	for (i = 0; i < 3 * SLOT_DEATHS; i++) {
+		serve(100 + (pid_t)i, now);
+		now += SLOT_GOOD_US;
+		happens(EV_DIED, now);
+		ck_assert(!slot.gave_up);
+		ck_assert(slot.want_spawn);
+		ck_assert_uint_eq(slot.retry_us, now);
+	}
+}
+END_TEST
+
 /* Five deaths within ten seconds: it stays DEAD until told otherwise. */
 START_TEST(crash_loop_gives_up_and_retry_begins_anew)
 {
@@ -158,7 +176,7 @@ START_TEST(crash_loop_gives_up_and_retry_begins_anew)
 	for (i = 0; i < SLOT_DEATHS; i++) {
 		ck_assert(!slot.gave_up);
 		serve(100 + (pid_t)i, now);
-		now += 1000000;
+		now += SLOT_GOOD_US - 1;
 		happens(EV_DIED, now);
 	}
 	ck_assert(slot.gave_up);
@@ -247,6 +265,7 @@ main(void)
 	tcase_add_test(t, end_in_order_is_no_death);
 	tcase_add_test(t, stop_reaches_the_worker_and_ends_restarts);
 	tcase_add_test(t, stop_of_a_dead_slot_forgets_its_successor);
+	tcase_add_test(t, deaths_after_a_good_life_count_alone);
 	tcase_add_test(t, crash_loop_gives_up_and_retry_begins_anew);
 	tcase_add_test(t, rare_deaths_are_no_crash_loop);
 	tcase_add_test(t, slot_without_a_board_works);

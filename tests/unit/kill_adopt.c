@@ -140,10 +140,17 @@ adopt_then_wait(void *arg)
 static void
 adopt(void)
 {
+	uint64_t torn = atomic_load(&server.counters[CNT_conn_torn]);
+	uint64_t most = !forget_hands;
 	const char *why = plain_adopt(&server, SERVER_PORT, now_us);
 
 	if (why == NULL)
 		why = plain_count(&server);
+	/* checks of bounds and sums find a half-written record, too: there
+	 * must be none but what was in hands */
+	if (why == NULL && atomic_load(&server.counters[CNT_conn_torn]) >
+	    torn + most)
+		why = "a record that was not in hands was damaged";
 	if (why != NULL)
 		BAD("after %u kills: %s", verdict.kills, why);
 	/* What it left unsent is lost; what it got may come once more. */

@@ -31,9 +31,8 @@ refuse(const struct super *s, int err, const char *fmt, ...)
 	return err;
 }
 
-/* Hold a process, if it still is the one meant. 0 or -errno. */
-static int
-hold(struct child *c, pid_t pid, uint64_t start)
+int
+adopt_hold(struct child *c, pid_t pid, uint64_t start)
 {
 	c->pid = pid;
 	c->pidfd = pidfd_open(pid, 0);
@@ -81,7 +80,7 @@ take_sitting(struct super *s, struct slot *sl, const struct fate *f)
 	start = f->pid == atomic_load(&b->worker.pid) ?
 	    atomic_load(&b->worker.pid_start) :
 	    atomic_load(&b->super.pid_start);
-	err = hold(&sl->child, (pid_t)f->pid, start);
+	err = adopt_hold(&sl->child, (pid_t)f->pid, start);
 	if (err < 0)
 		return err;
 	/* what it says of itself counts at once, see watch.c */
@@ -202,6 +201,27 @@ take_board(struct super *s)
 	return err;
 }
 
+/* An upgrade may have replaced the program of all workers. */
+static void
+take_program(struct super *s)
+{
+	char path[BOARD_PATH];
+	uint32_t i, group, index;
+
+	for (i = 0; i < s->nslots; i++) {
+		if (s->slot[i].child.pidfd < 0 ||
+		    conf_slot(&s->conf, i, &group, &index) < 0 ||
+		    program_is(&s->conf.workers[group]))
+			continue;
+		memcpy(path, s->board->slot[i].worker.program, sizeof(path));
+		path[sizeof(path) - 1] = '\0';
+		if (path[0] == '/' && access(path, X_OK) == 0) {
+			strlcpy(s->program[0], path, sizeof(s->program[0]));
+			return;
+		}
+	}
+}
+
 int
 adopt_instance(struct super *s)
 {
@@ -213,7 +233,7 @@ adopt_instance(struct super *s)
 	if (err < 0)
 		return err;
 	b = s->board;
-	if (hold(&s->primary, (pid_t)b->head.pid, b->head.pid_start) < 0)
+	if (adopt_hold(&s->primary, (pid_t)b->head.pid, b->head.pid_start) < 0)
 		s->primary_dead = 1;
 	atomic_store(&b->super.pid_start, board_pid_start(getpid()));
 	atomic_store(&b->super.heartbeat_us, s->now_us);
@@ -225,15 +245,17 @@ adopt_instance(struct super *s)
 		take_slot(s, &s->slot[i]);
 		living += s->slot[i].child.pidfd >= 0;
 	}
+	take_program(s);
+	standby_adopt(s);
 	s->adopting = 1;
 	super_enter(s, SUPER_SERVING);
 	super_step(s, s->started_us, "%s adopted: primary pid %u%s, %u of %u "
 	    "slots live", s->conf.name, b->head.pid, s->primary_dead ?
 	    " (dead)" : "", living, s->nslots);
 	if (s->primary_dead)
-		super_say(s, "the primary is dead: workers go on, but none can "
-		    "be started; starfish -n %s down, then up again",
-		    s->conf.name);
+		super_say(s, "the primary is dead: workers go on, none can be "
+		    "started; a new generation starts when they are gone, or "
+		    "now: starfish -n %s renew", s->conf.name);
 	return 0;
 }
 

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <bsd/string.h>
+
 #define TAIL_BYTES	2000	/* of a log that is shown */
 
 /* The path of a program beside ours. */
@@ -57,6 +59,8 @@ become(const char *path, char *const argv[], char *const env[],
 	int fd, i;
 
 	setsid();
+	/* ours is for us: we sleep, and are in a hurry when we do not */
+	setpriority(PRIO_PROCESS, 0, 0);
 	for (i = 1; i < SIGRTMIN; i++)
 		sigaction(i, &sa, NULL);
 	sigemptyset(&none);
@@ -125,7 +129,8 @@ child_reap(struct child *c, struct child_end *end)
 	struct pollfd pf = { c->pidfd, POLLIN, 0 };
 	siginfo_t si = { .si_pid = 0 };
 
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG) == 0) {
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &si, WEXITED | WNOHANG |
+	    WNOWAIT) == 0) {
 		if (si.si_pid == 0)
 			return -EAGAIN;
 		end->code = si.si_code;
@@ -141,6 +146,12 @@ child_reap(struct child *c, struct child_end *end)
 	close(c->pidfd);
 	c->pidfd = -1;
 	return 0;
+}
+
+void
+child_bury(pid_t pid)
+{
+	waitpid(pid, NULL, WNOHANG);
 }
 
 void

@@ -22,9 +22,9 @@ struct child_end {
 #define CHILD_UNKNOWN	0	/* no CLD_* is 0 */
 
 /*
- * Start argv[0], a program that lies beside this one, in a session of its
- * own. Standard output and error go to the end of the file log. It inherits
- * no descriptor but notify_fd. 0 or -errno.
+ * Start argv[0], a path or a program that lies beside this one, in a session
+ * of its own. Standard output and error go to the end of the file log. It
+ * inherits no descriptor but notify_fd. 0 or -errno.
  */
 int	child_spawn(struct child *c, char *const argv[], const char *log,
 	    int notify_fd);
@@ -37,9 +37,14 @@ int	child_spawn_env(struct child *c, char *const argv[],
 /*
  * Fetch the end of a process: 0; its pidfd is closed and -1, its pid stays
  * for the record. -EAGAIN it lives. Of one that is not our child only the
- * fact is known, not how.
+ * fact is known, not how. One that is stays a zombie until child_bury(): the
+ * kernel may take 50 ms to tidy up after it, and somebody is to be replaced
+ * first.
  */
 int	child_reap(struct child *c, struct child_end *end);
+
+/* Let go of a child whose end was fetched. */
+void	child_bury(pid_t pid);
 
 /* Send a signal; nothing happens to one that is gone. */
 void	child_kill(const struct child *c, int sig);

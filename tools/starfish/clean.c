@@ -107,8 +107,8 @@ remove_pages(const char *prefix)
 }
 
 /* What only the board knows: file prefix and interfaces. */
-static void
-clean_by_board(const char *name)
+void
+rundir_clean_generation(const char *name)
 {
 	char path[BOARD_PATH * 2], prefix[BOARD_NAME], device[BOARD_NAME];
 	struct board *b;
@@ -141,7 +141,7 @@ rundir_clean(struct rundir *d)
 	char run[BOARD_PATH], *slash;
 	uint64_t pages;
 
-	clean_by_board(d->name);
+	rundir_clean_generation(d->name);
 	pages = huge_give(d);
 	board_unlink(d->name);
 	remove_tree(d->path);

@@ -72,7 +72,7 @@ peer_pidfd(FILE *f)
 
 /* Send a request, show the answer. 0 ok, 1 error or no answer. */
 static int
-talk(FILE *f, const char *request)
+talk(FILE *f, const char *request, int quiet)
 {
 	struct timeval patience = { .tv_sec = ANSWER_S };
 	char line[1024];
@@ -87,7 +87,7 @@ talk(FILE *f, const char *request)
 			printf("%s\n", line + 2);
 			fflush(stdout);
 		} else if (strncmp(line, "ok", 2) == 0) {
-			if (line[2] == ' ')
+			if (line[2] == ' ' && !quiet)
 				printf("%s\n", line + 3);
 			return 0;
 		} else {
@@ -163,7 +163,7 @@ verb_down(const struct request *rq)
 	if (f == NULL)
 		return end_orphan(name);
 	pf.fd = peer_pidfd(f);
-	status = talk(f, "down");
+	status = talk(f, "down", 0);
 	fclose(f);
 	/* nothing is left: not even the supervisor */
 	if (status == 0 && pf.fd >= 0)
@@ -172,22 +172,26 @@ verb_down(const struct request *rq)
 }
 
 int
-verb_ask(const struct request *rq, const char *line, char name[BOARD_NAME])
+verb_tell(const char *name, const char *request, int quiet)
 {
 	int status;
 	FILE *f;
 
-	if (choose(rq, name) < 0)
-		return 1;
 	f = ask(name);
 	if (f == NULL) {
 		fprintf(stderr, "starfish: no supervisor of %s answers: %s\n",
 		    name, strerror(errno));
 		return 1;
 	}
-	status = talk(f, line);
+	status = talk(f, request, quiet);
 	fclose(f);
 	return status;
+}
+
+int
+verb_ask(const struct request *rq, const char *line, char name[BOARD_NAME])
+{
+	return choose(rq, name) < 0 ? 1 : verb_tell(name, line, 0);
 }
 
 int
@@ -239,4 +243,14 @@ verb_fault(const struct request *rq)
 		return 1;
 	}
 	return verb_ask(rq, what, name);
+}
+
+int
+verb_renew(const struct request *rq)
+{
+	char name[BOARD_NAME];
+
+	if (choose(rq, name) < 0)
+		return 1;
+	return verb_tell(name, "renew", 0);
 }

@@ -194,6 +194,29 @@ look_slot(struct inst *in, uint32_t i)
 }
 
 static void
+look_standbys(struct inst *in)
+{
+	const struct standby_worker *w;
+	struct inst_standby *s;
+	uint32_t i, pid;
+
+	in->nstandbys = 0;
+	for (i = 0; i < BOARD_STANDBYS; i++) {
+		w = &in->board->standby[i].worker;
+		pid = load32(&w->pid);
+		if (!board_pid_alive((pid_t)pid, atomic_load(&w->pid_start)))
+			continue;
+		s = &in->standby[in->nstandbys++];
+		s->number = i;
+		s->pid = pid;
+		s->ready = load32(&w->ready) != 0;
+		memcpy(s->build, w->build, sizeof(s->build));
+		s->build[sizeof(s->build) - 1] = '\0';
+		inst_clean(s->build);
+	}
+}
+
+static void
 judge_slot(struct inst *in, const struct inst_slot *s)
 {
 	if (s->finished)
@@ -263,6 +286,7 @@ inst_look(struct inst *in)
 		look_slot(in, i);
 		alive += in->slot[i].alive;
 	}
+	look_standbys(in);
 	if (!in->primary_alive && alive == 0) {
 		worse(in, "no process is alive");
 		in->health = INST_DOWN;

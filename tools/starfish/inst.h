@@ -30,6 +30,13 @@ struct inst_slot {
 	char last_death[64];	/* "": none */
 };
 
+/* A standby, from the same look. */
+struct inst_standby {
+	uint32_t number, pid;
+	uint8_t ready;		/* it waits; else it still attaches */
+	char build[BOARD_NAME];	/* of its program */
+};
+
 struct inst {
 	char name[BOARD_NAME];
 	const struct board *board; /* NULL: none */
@@ -39,6 +46,8 @@ struct inst {
 	uint8_t primary_alive, super_alive, starting, stopping;
 	uint32_t nslots;
 	struct inst_slot slot[BOARD_SLOTS];
+	uint32_t nstandbys;
+	struct inst_standby standby[BOARD_STANDBYS];
 };
 
 /*

@@ -42,6 +42,10 @@ static int (*const verbs[VERBS])(const struct request *) = {
 	[VERB_WGET] = verb_wget,
 	[VERB_RELOAD] = verb_reload,
 	[VERB_FAULT] = verb_fault,
+	[VERB_REVIVE] = verb_restart,
+	[VERB_AUDIT] = verb_audit,
+	[VERB_UPGRADE] = verb_upgrade,
+	[VERB_RENEW] = verb_renew,
 	[VERB_VERSION] = verb_version,
 	[VERB_HELP] = verb_help,
 };

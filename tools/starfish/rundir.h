@@ -80,6 +80,10 @@ void	rundir_detach(const struct rundir *d);
  */
 uint64_t rundir_clean(struct rundir *d);
 
+/* The same for what one generation left, but for the board and the
+ * directory: the next one starts in it. */
+void	rundir_clean_generation(const char *name);
+
 /* Remove what DPDK keeps for a process that is dead: its sockets. */
 void	rundir_clean_pid(const char *prefix, pid_t pid);
 

@@ -121,7 +121,7 @@ restart_slot(struct super *s, struct client *c, uint32_t slot)
 	if (slot >= s->nslots)
 		answer(c, "error no slot %u: 0 to %u", slot, s->nslots - 1);
 	else if (s->primary_dead)
-		answer(c, "error the primary is dead: down and up again");
+		answer(c, "error the primary is dead: starfish renew");
 	else if (s->phase != SUPER_WORKERS && s->phase != SUPER_SERVING)
 		answer(c, "error the instance %s", s->phase == SUPER_PRIMARY ?
 		    "is just starting" : "ends");
@@ -146,6 +146,24 @@ answer_lines(struct client *c, char *text)
 		answer(c, "error %s; nothing was changed", line);
 		return;
 	}
+}
+
+/* Every worker counts what it has, at its next turn. */
+static void
+ask_audit(struct super *s, struct client *c)
+{
+	uint32_t i;
+
+	if (s->board == NULL) {
+		answer(c, "error the instance is just starting");
+		return;
+	}
+	for (i = 0; i < s->nslots; i++) {
+		atomic_fetch_add_explicit(&s->board->slot[i].super.audit, 1,
+		    memory_order_release);
+		super_ring(s, i);
+	}
+	answer(c, "ok told");
 }
 
 static void
@@ -187,6 +205,7 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 			super_stop(s, "down");
 		break;
 	case CTL_RESTART:
+	case CTL_REVIVE:
 		restart_slot(s, c, r->slot);
 		break;
 	case CTL_RELOAD:
@@ -204,6 +223,22 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 		break;
 	case CTL_FAULT:
 		set_fault(s, c, r);
+		break;
+	case CTL_AUDIT:
+		ask_audit(s, c);
+		break;
+	case CTL_UPGRADE:
+		if (upgrade_begin(s, r->file, err, sizeof(err)) < 0)
+			answer(c, "error %s", err);
+		else
+			c->waits_upgrade = 1;
+		break;
+	case CTL_RENEW:
+		if (renew_begin(s, err, sizeof(err)) < 0)
+			answer(c, "error %s", err);
+		else
+			answer(c, "ok generation %u starts when they are gone",
+			    s->board->head.generation + 1);
 		break;
 	case CTL_VERBS:
 		break;
@@ -266,6 +301,7 @@ server_tick(struct super *s)
 
 	for (c = s->client; c < s->client + CTL_CLIENTS; c++)
 		if (c->fd >= 0 && !c->waits_down && !c->waits_reload &&
+		    !c->waits_upgrade &&
 		    s->now_us - c->since_us > LINE_US) {
 			answer(c, "error no request within %u s",
 			    LINE_US / 1000000);
@@ -279,7 +315,8 @@ server_progress(struct super *s, const char *text)
 	struct client *c;
 
 	for (c = s->client; c < s->client + CTL_CLIENTS; c++)
-		if (c->fd >= 0 && (c->waits_down || c->waits_reload))
+		if (c->fd >= 0 && (c->waits_down || c->waits_reload ||
+		    c->waits_upgrade))
 			answer(c, "| %s", text);
 }
 
@@ -293,6 +330,20 @@ server_reloaded(struct super *s, const char *line)
 			continue;
 		answer(c, "%s", line);
 		c->waits_reload = 0;
+		c->since_us = s->now_us;
+	}
+}
+
+void
+server_upgraded(struct super *s, const char *last)
+{
+	struct client *c;
+
+	for (c = s->client; c < s->client + CTL_CLIENTS; c++) {
+		if (c->fd < 0 || !c->waits_upgrade)
+			continue;
+		answer(c, "%s", last);
+		c->waits_upgrade = 0;
 		c->since_us = s->now_us;
 	}
 }

@@ -53,10 +53,19 @@ bury(struct slot *s, uint64_t now_us)
 	if (s->super != NULL)
 		atomic_store_explicit(&s->super->dead_pid, (uint32_t)pid,
 		    memory_order_release);
-	if (slot_crash_loop(s, now_us))
+	s->want_spawn = 1;
+	s->retry_us = now_us;
+	if (s->handing) {
+		s->handing = 0;
+		return;
+	}
+	if (s->served_us != 0 && now_us - s->served_us >= SLOT_GOOD_US)
+		s->ndeaths = 0;
+	if (slot_crash_loop(s, now_us)) {
+		s->want_spawn = 0;
 		s->gave_up = 1;
-	else
-		s->want_spawn = 1;
+	}
+	s->retry_us = now_us + slot_backoff(s, now_us);
 }
 
 static void
@@ -65,6 +74,7 @@ spawned(struct slot *s, uint64_t now_us)
 	s->want_spawn = 0;
 	s->finished = 0;
 	s->kill_why = KILL_NONE;
+	s->served_us = 0;
 	s->spawned_us = now_us;
 }
 
@@ -103,6 +113,7 @@ static void
 try_again(struct slot *s, uint64_t now_us)
 {
 	s->ndeaths = 0;
+	s->retry_us = 0;
 	s->gave_up = 0;
 	s->want_spawn = 1;
 }
@@ -110,6 +121,12 @@ try_again(struct slot *s, uint64_t now_us)
 static void
 nothing(struct slot *s, uint64_t now_us)
 {
+}
+
+static void
+serves(struct slot *s, uint64_t now_us)
+{
+	s->served_us = now_us;
 }
 
 struct change {
@@ -130,7 +147,7 @@ static const struct change changes[SLOT_STATES][SLOT_EVENTS] = {
 		[EV_DIED]    = { SLOT_DEAD,      bury },
 	},
 	[SLOT_READY] = {
-		[EV_SERVING] = { SLOT_SERVING,   nothing },
+		[EV_SERVING] = { SLOT_SERVING,   serves },
 		[EV_STOP]    = { SLOT_DRAINING,  ask_to_stop },
 		[EV_LEFT]    = { SLOT_EMPTY,     finish },
 		[EV_DIED]    = { SLOT_DEAD,      bury },
@@ -221,6 +238,19 @@ slot_crash_loop(struct slot *s, uint64_t now_us)
 		return 0;
 	oldest = s->deaths_us[s->ndeaths % SLOT_DEATHS];
 	return now_us - oldest < SLOT_DEATHS_US;
+}
+
+uint64_t
+slot_backoff(const struct slot *s, uint64_t now_us)
+{
+	static const uint64_t wait_us[SLOT_DEATHS] = {
+		0, 0, 0, 200000, 800000
+	};
+	uint32_t i, n = 0;
+
+	for (i = 0; i < SLOT_DEATHS && i < s->ndeaths; i++)
+		n += now_us - s->deaths_us[i] < SLOT_DEATHS_US;
+	return wait_us[n < SLOT_DEATHS ? n : SLOT_DEATHS - 1];
 }
 
 void

@@ -9,9 +9,12 @@
 
 #include "../../common/board.h"
 #include "child.h"
+#include "hang.h"
 
 #define SLOT_DEATHS	5u	/* so many deaths ... */
 #define SLOT_DEATHS_US	10000000u /* ... in this time: it stays DEAD */
+#define SLOT_GOOD_US	1000000u /* one that served for so long was well: its
+				   death counts alone */
 
 #define SLOT_DEATH_COLS	19	/* of the text of a death, in tables */
 
@@ -38,9 +41,15 @@ struct slot {
 	uint8_t gave_up;	/* crash loop: stays DEAD */
 	uint8_t finished;	/* ended by itself, in order */
 	uint8_t kill_why;	/* enum slot_kill, of the death to come */
+	struct hang hang;	/* when its heart beats late */
+	uint8_t by_standby;	/* its process was a standby: no attach */
 	struct child child;	/* the process that sits in it */
 	uint32_t epoch;		/* worker.epoch when it was started */
 	uint64_t spawned_us;	/* CLOCK_MONOTONIC */
+	uint64_t served_us;	/* since when it serves; 0: it does not */
+	uint64_t retry_us;	/* no process before this time */
+	uint8_t handing;	/* told to hand over: its end is no death */
+	uint8_t program;	/* which one it runs: super.program[] */
 	uint64_t deaths_us[SLOT_DEATHS]; /* latest deaths, a ring */
 	uint32_t ndeaths;
 	struct slot_super *super; /* board; NULL: not there yet */
@@ -75,6 +84,10 @@ enum slot_state slot_next(enum slot_state from, enum slot_event ev);
  * SLOT_DEATHS_US.
  */
 int	slot_crash_loop(struct slot *s, uint64_t now_us);
+
+/* How long to wait before the next process: nothing at first, then longer
+ * with each death within SLOT_DEATHS_US. µs. */
+uint64_t slot_backoff(const struct slot *s, uint64_t now_us);
 
 /*
  * Say how a process ended, for the board: "killed by SIGSEGV", in at most

@@ -139,18 +139,21 @@ may_start(const struct super *s, const struct conf_worker *w)
 }
 
 /*
- * Whether a process is between its start and the end of its attach. Then no
- * other is started: EAL's locks are taken by one at a time, so that one that
- * dies there is known.
+ * While a process attaches no other is started: EAL's locks are taken by one
+ * at a time, so that one that dies there is known. A standby has attached
+ * before it gets a slot.
  */
-static int
-is_attaching(const struct super *s)
+int
+start_is_attaching(const struct super *s)
 {
 	const struct slot_worker *w;
-	uint32_t i;
+	uint32_t i, attaching;
 
+	standby_alive(s, &attaching);
+	if (attaching > 0)
+		return 1;
 	for (i = 0; i < s->nslots; i++) {
-		if (s->slot[i].child.pidfd < 0)
+		if (s->slot[i].child.pidfd < 0 || s->slot[i].by_standby)
 			continue;
 		w = &s->board->slot[i].worker;
 		if (atomic_load(&w->pid) != (uint32_t)s->slot[i].child.pid ||
@@ -166,8 +169,9 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
 {
 	char conf[BOARD_PATH + 8], fd[16], num[16], log[BOARD_PATH + 32];
 	char cpu_text[16];
-	char *argv[] = { "starfish-worker", "-c", conf, "--slot", num,
-	    "--notify-fd", fd, "--cpu", cpu_text, NULL };
+	char *argv[] = { s->program[sl->program][0] != '\0' ?
+	    s->program[sl->program] : "starfish-worker", "-c", conf, "--slot",
+	    num, "--notify-fd", fd, "--cpu", cpu_text, NULL };
 	struct slot_super *super = sl->super;
 	int err;
 
@@ -190,6 +194,7 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
 			super_fail(s, "slot %u cannot be started", sl->number);
 		return;
 	}
+	sl->by_standby = 0;
 	atomic_store(&super->cpu, cpu);
 	atomic_store(&super->pid_start, board_pid_start(sl->child.pid));
 	atomic_store(&super->pid, (uint32_t)sl->child.pid);
@@ -202,12 +207,20 @@ start_workers(struct super *s)
 	struct slot *sl;
 	uint32_t i, group, index;
 
-	/* without a primary nobody can attach */
-	if (s->primary.pidfd < 0 || is_attaching(s))
+	/* without a primary nobody can attach, or take over */
+	if (s->primary.pidfd < 0)
+		return;
+	for (sl = s->slot; sl < s->slot + s->nslots; sl++)
+		if (sl->want_spawn && sl->state == SLOT_DEAD &&
+		    s->now_us >= sl->retry_us)
+			(void)standby_take(s, sl);
+	if (start_is_attaching(s))
 		return;
 	for (i = 0; i < s->nslots; i++) {
 		sl = &s->slot[i];
 		if (conf_slot(&s->conf, i, &group, &index) < 0)
+			continue;
+		if (sl->want_spawn && s->now_us < sl->retry_us)
 			continue;
 		/* the first start waits for its turn, a restart does not */
 		if (!sl->want_spawn && (sl->state != SLOT_EMPTY ||

@@ -124,6 +124,11 @@ stats_text(struct view *v, FILE *out)
 	print_kind(v, &now, "network", 0, 0, out);
 	print_kind(v, &now, "levels", 0, 1, out);
 	print_kind(v, &now, "dropped, by cause", 1, 0, out);
+	if (v->rq->watch_ms == 0 && v->in.super_alive &&
+	    audit_ask(&v->in) == 0) {
+		fputc('\n', out);
+		(void)audit_text(&v->in, out);
+	}
 	v->last = now;
 }
 
@@ -133,8 +138,13 @@ stats_json(struct view *v)
 	json_t *o = json_object(), *drops = json_object(), *levels, *svc, *one;
 	const struct svc_desc *d;
 	struct view_counts now;
+	int64_t lost = 0;
 	uint32_t c, g;
+	json_t *accounts;
 
+	if (v->rq->watch_ms == 0 && v->in.super_alive)
+		(void)audit_ask(&v->in);
+	accounts = audit_json(&v->in, &lost);
 	take(v, &now);
 	levels = json_object();
 	svc = json_object();
@@ -153,10 +163,10 @@ stats_json(struct view *v)
 			    json_integer((json_int_t)now.svc[g][c]));
 		json_object_set_new(svc, v->in.board->group[g].name, one);
 	}
-	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I}",
 	    "name", v->in.name,
 	    "slot", v->rq->slot == BOARD_NONE ? -1 : (int)v->rq->slot,
 	    "time_us", (json_int_t)now.time_us,
 	    "services", svc, "counters", o, "levels", levels,
-	    "drops", drops);
+	    "drops", drops, "accounts", accounts, "lost", (json_int_t)lost);
 }

@@ -6,6 +6,7 @@
 
 #include <bsd/string.h>
 
+#include "crash.h"
 #include "slot.h"
 #include "view.h"
 
@@ -41,8 +42,22 @@ workers_json(struct view *v)
 		fault_text(&b->slot[v->in.slot[i].number], faults,
 		    sizeof(faults));
 		json_object_set_new(o, "faults", json_string(faults));
+		json_object_set_new(o, "crash", crash_json(&v->in, i));
 		json_array_append_new(list, o);
 	}
+	return list;
+}
+
+static json_t *
+standbys_json(const struct inst *in)
+{
+	const struct inst_standby *s;
+	json_t *list = json_array();
+
+	for (s = in->standby; s < in->standby + in->nstandbys; s++)
+		json_array_append_new(list, json_pack("{s:i, s:i, s:s, s:s}",
+		    "number", (int)s->number, "pid", (int)s->pid, "state",
+		    s->ready ? "READY" : "STARTING", "build", s->build));
 	return list;
 }
 
@@ -75,7 +90,7 @@ status_json(struct view *v)
 	for (i = 0; i < in->nreasons; i++)
 		json_array_append_new(reasons, json_string(in->reason[i]));
 	return json_pack("{s:s, s:s, s:i, s:o, s:s, s:{s:i, s:b}, s:{s:i, s:b},"
-	    " s:I, s:o, s:o}",
+	    " s:I, s:o, s:o, s:o}",
 	    "name", in->name,
 	    "state", inst_health_names[in->health],
 	    "generation", b != NULL ? (int)b->head.generation : 0,
@@ -90,6 +105,7 @@ status_json(struct view *v)
 	    "started", b != NULL ? (json_int_t)(b->head.started_us /
 	    1000000) : 0,
 	    "workers", workers_json(v),
+	    "standbys", standbys_json(in),
 	    "drops", drops_json(in));
 }
 
@@ -222,6 +238,10 @@ status_text(struct view *v, FILE *out)
 	fprintf(out, "supervisor  pid %u%s\n", atomic_load(&b->super.pid),
 	    in->super_alive ? "" : " (dead)");
 	print_ports(b, out);
+	for (i = 0; i < in->nstandbys; i++)
+		fprintf(out, "standby     pid %u%s\n", in->standby[i].pid,
+		    in->standby[i].ready ? ", waits to take over a slot" :
+		    ", starting");
 	fputc('\n', out);
 	view_workers(in, out);
 	for (i = 0; i < in->nslots; i++) {
@@ -229,6 +249,10 @@ status_text(struct view *v, FILE *out)
 		if (drops[0] != '\0')
 			fprintf(out, "\nfaults made in slot %u: %s\n",
 			    in->slot[i].number, drops);
+		if (in->slot[i].state != SLOT_DEAD || !crash_known(in, i))
+			continue;
+		fputc('\n', out);
+		crash_text(in, i, out);
 	}
 	view_drops(in, drops, sizeof(drops));
 	if (drops[0] != '\0') {

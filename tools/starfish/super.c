@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include <bsd/string.h>
 
 #include "../../common/bell.h"
+#include "../../common/resident.h"
 
 #define LEVEL_INFO	0
 #define LEVEL_ERROR	2
@@ -101,7 +103,7 @@ super_enter(struct super *s, enum super_phase phase)
 static uint32_t
 slots_alive(const struct super *s)
 {
-	uint32_t i, n = 0;
+	uint32_t i, attaching, n = standby_alive(s, &attaching);
 
 	for (i = 0; i < s->nslots; i++)
 		n += s->slot[i].child.pidfd >= 0;
@@ -120,7 +122,23 @@ super_ring(const struct super *s, uint32_t slot)
 }
 
 static void
-stop_slot(struct super *s, struct slot *sl)
+bury_all(struct super *s)
+{
+	while (s->nzombies > 0)
+		child_bury(s->zombie[--s->nzombies]);
+}
+
+void
+super_bury(struct super *s, pid_t pid)
+{
+	if (s->nzombies == SUPER_ZOMBIES)
+		bury_all(s);
+	s->zombie[s->nzombies++] = pid;
+	s->zombie_us = s->now_us;
+}
+
+void
+super_stop_slot(struct super *s, struct slot *sl)
 {
 	slot_event(sl, EV_STOP, s->now_us);
 	if (s->board == NULL)
@@ -152,7 +170,8 @@ super_stop(struct super *s, const char *who)
 		atomic_store_explicit(&s->board->super.stopping, 1,
 		    memory_order_release);
 	for (i = 0; i < s->nslots; i++)
-		stop_slot(s, &s->slot[i]);
+		super_stop_slot(s, &s->slot[i]);
+	standby_stop(s, s->hurry ? SIGKILL : SIGTERM);
 	if (s->hurry && s->phase == SUPER_STOP_PRIMARY)
 		child_kill(&s->primary, SIGKILL);
 }
@@ -174,6 +193,7 @@ lose_patience(struct super *s)
 			s->slot[i].kill_why = KILL_SLOW_STOP;
 			child_kill(&s->slot[i].child, SIGKILL);
 		}
+	standby_stop(s, SIGKILL);
 }
 
 static void
@@ -275,6 +295,9 @@ reap(struct super *s)
 	for (i = 0; i < s->nslots; i++)
 		if (s->slot[i].child.pidfd >= 0)
 			watch_slot_end(s, &s->slot[i]);
+	for (i = 0; i < BOARD_STANDBYS; i++)
+		if (s->standby[i].child.pidfd >= 0)
+			standby_end(s, &s->standby[i]);
 	if (s->primary.pidfd >= 0)
 		watch_primary_end(s);
 }
@@ -292,6 +315,9 @@ turn(struct super *s)
 		watch_slots(s);
 		mover_turn(s);
 		start_workers(s);
+		standby_turn(s);
+		upgrade_turn(s);
+		renew_turn(s);
 		if (s->phase == SUPER_WORKERS && start_complete(s)) {
 			super_enter(s, SUPER_SERVING);
 			super_step(s, s->started_us, "all serve%s",
@@ -318,6 +344,8 @@ tick(struct super *s)
 	if (s->board != NULL)
 		atomic_store_explicit(&s->board->super.heartbeat_us,
 		    s->now_us, memory_order_relaxed);
+	if (s->nzombies > 0 && s->now_us - s->zombie_us > SUPER_BURY_US)
+		bury_all(s);
 	server_tick(s);
 	accesslog_tick(s);
 	notify_alive(&s->notify, s->now_us);
@@ -331,7 +359,7 @@ tick(struct super *s)
 static void
 loop_once(struct super *s)
 {
-	struct pollfd pf[5 + BOARD_SLOTS + CTL_CLIENTS];
+	struct pollfd pf[5 + BOARD_BELLS + CTL_CLIENTS];
 	uint64_t n;
 	uint32_t i, k = 0, clients;
 
@@ -342,6 +370,9 @@ loop_once(struct super *s)
 	pf[k++] = (struct pollfd){ s->primary.pidfd, POLLIN, 0 };
 	for (i = 0; i < s->nslots; i++)
 		pf[k++] = (struct pollfd){ s->slot[i].child.pidfd, POLLIN, 0 };
+	for (i = 0; i < BOARD_STANDBYS; i++)
+		pf[k++] = (struct pollfd){ s->standby[i].child.pidfd, POLLIN,
+		    0 };
 	clients = k;
 	for (i = 0; i < CTL_CLIENTS; i++)
 		pf[k++] = (struct pollfd){ s->client[i].fd, POLLIN, 0 };
@@ -405,6 +436,9 @@ super_run(struct super *s)
 {
 	int err;
 
+	/* clients wait while we do, on a busy machine: mere root may */
+	(void)setpriority(PRIO_PROCESS, 0, SUPER_NICE);
+	resident();
 	s->now_us = s->checked_us = board_mono_us();
 	err = open_fds(s);
 	if (err == 0 && s->board == NULL)
@@ -424,6 +458,7 @@ super_run(struct super *s)
 		tell_ready(s);
 	}
 	accesslog_stop(s);
+	bury_all(s);
 	if (s->board != NULL)
 		board_close(s->board);
 	s->board = NULL;

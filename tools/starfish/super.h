@@ -19,7 +19,10 @@
 #include "slot.h"
 
 #define SUPER_TICK_MS	100	/* heartbeat, and a look at all others' */
+#define SUPER_NICE	(-10)	/* of those who sleep until somebody dies */
 #define SUPER_STOP_MS	4000	/* patience with a process that is to end */
+#define SUPER_ZOMBIES	16u
+#define SUPER_BURY_US	300000u	/* dead ones lie for so long */
 #define CTL_CLIENTS	8	/* most connections to the control socket */
 
 enum super_phase {
@@ -36,6 +39,7 @@ struct client {
 	int fd;			/* -1: free */
 	uint8_t waits_down;	/* gets progress, and ok at the end */
 	uint8_t waits_reload;	/* the same, of a reload */
+	uint8_t waits_upgrade;	/* the same, of an upgrade */
 	size_t len;
 	uint64_t since_us;	/* of the first byte of the line */
 	char buf[CTL_LINE];
@@ -48,6 +52,31 @@ struct mover {
 	uint8_t fresh[BOARD_SLOTS];	/* gets its share once it serves */
 	int32_t cpu[BOARD_SLOTS];	/* asked for; -1: as configured */
 	uint64_t until_us[BOARD_SLOTS];	/* leaving: patience */
+};
+
+/* A process that is attached, idle, and sits down where it is told to. */
+struct standby {
+	uint32_t number;
+	struct child child;
+	uint8_t ready;		/* it waits for an order */
+	uint8_t program;	/* super.program[] */
+	uint8_t killed;		/* by us: it hung */
+	uint8_t dismissed;	/* told to end: that is no failure */
+	struct hang hang;
+	uint64_t spawned_us;	/* CLOCK_MONOTONIC */
+};
+
+enum upgrade_step {
+	UPGRADE_NONE,
+	UPGRADE_STANDBY,	/* a standby of the new program gets ready */
+	UPGRADE_HANDING		/* a slot hands over to it */
+};
+
+struct upgrade {
+	enum upgrade_step step;
+	uint32_t slot;		/* HANDING: which one */
+	uint32_t done, total;	/* slots */
+	uint64_t since_us, slot_us;
 };
 
 struct super {
@@ -75,6 +104,16 @@ struct super {
 	uint32_t nslots;
 	struct slot slot[BOARD_SLOTS];
 	struct mover mover;
+	struct standby standby[BOARD_STANDBYS];
+	/* workers' program: that of all, "": the one beside ours; and that of
+	 * an upgrade, "": there is none */
+	char program[2][BOARD_PATH];
+	struct upgrade upgrade;
+	uint64_t standby_us;	/* no new one before this time */
+	uint32_t standby_fails;	/* that ended before they were ready */
+	pid_t zombie[SUPER_ZOMBIES]; /* to be buried when there is time */
+	uint32_t nzombies;
+	uint64_t zombie_us;	/* when the last one came */
 	int notify_fd, signal_fd, timer_fd;
 	int pages_fd;		/* lock on hugepages until they are in use */
 	int ready_fd;		/* to tell that all serve; -1 */
@@ -108,11 +147,18 @@ void	super_step(struct super *s, uint64_t since_us, const char *fmt, ...)
 void	super_fail(struct super *s, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
+/* Tell the process of a slot to finish and leave. */
+void	super_stop_slot(struct super *s, struct slot *sl);
+
 /* Begin to end the instance; asked again, without patience. */
 void	super_stop(struct super *s, const char *who);
 
-/* Ring the bell of a slot, or of the primary (BOARD_NONE). */
+/* Ring the bell of a slot, of the primary (BOARD_NONE) or of a standby
+ * (BOARD_SLOTS + its number). */
 void	super_ring(const struct super *s, uint32_t slot);
+
+/* A child's end was fetched: child_bury() it later. */
+void	super_bury(struct super *s, pid_t pid);
 
 /* Change the phase. */
 void	super_enter(struct super *s, enum super_phase phase);
@@ -126,7 +172,8 @@ void	super_log(const struct super *s, uint32_t slot, char *buf, size_t len);
 int	start_primary(struct super *s);
 /* Look whether the primary is ready, and whether it takes too long. */
 void	start_follow_primary(struct super *s);
-/* Start those slots whose turn it is; one process attaches at a time. */
+/* Start those slots whose turn it is; one process attaches at a time. A slot
+ * whose process died gets a standby at once, if one is ready. */
 void	start_workers(struct super *s);
 /* Whether a slot serves, or its process ended by itself. */
 int	start_settled(const struct slot *sl);
@@ -135,6 +182,9 @@ int	start_complete(const struct super *s);
 /* Name of a slot for people: "slot 0 (web, http)". */
 void	start_slot_name(const struct super *s, uint32_t slot, char *buf,
 	    size_t len);
+
+/* Whether a process is between its start and the end of its attach. */
+int	start_is_attaching(const struct super *s);
 
 /* ---- program.c ---- */
 
@@ -150,6 +200,54 @@ int	program_spawn(struct super *s, struct slot *sl,
  * done, or what is wrong, in text. */
 int	fault_set(struct super *s, uint32_t slot, const char *change,
 	    char *text, size_t len);
+/* ---- standby.c ---- */
+
+/* No standby yet. */
+void	standby_init(struct super *s);
+/* Follow what they say of themselves; start one that is missing. */
+void	standby_turn(struct super *s);
+/* Tell one to sit down in a slot that is DEAD: 0; -ENOENT none is ready. */
+int	standby_take(struct super *s, struct slot *sl);
+/* Take over those that another supervisor started. */
+void	standby_adopt(struct super *s);
+/* Look at heartbeats. Every tick. */
+void	standby_beats(struct super *s);
+/* One of them ended, if it did. */
+void	standby_end(struct super *s, struct standby *sb);
+/* Tell all to leave: sig, as to slots. */
+void	standby_stop(struct super *s, int sig);
+/* Priority of all threads of a process: a standby sleeps until clients wait
+ * for it, a worker is like any other process. Nothing happens unless we are
+ * root. */
+void	standby_nice(pid_t pid, int nice);
+/* Whether one of this program waits. */
+int	standby_waits(const struct super *s, uint32_t program);
+/* One seat at least is free, for an upgrade. */
+void	standby_make_room(struct super *s);
+/* Those of this program end; what others run is program 0 from here on. */
+void	standby_retire(struct super *s, uint32_t program);
+/* How many live; how many of them attach just now. */
+uint32_t standby_alive(const struct super *s, uint32_t *attaching);
+
+/* ---- upgrade.c ---- */
+
+/* Begin to replace all workers by processes of a program file. 0, or -errno
+ * with what is wrong in err. */
+int	upgrade_begin(struct super *s, const char *file, char *err,
+	    size_t len);
+/* Go on with it. */
+void	upgrade_turn(struct super *s);
+/* A standby of the new program ended before it was ready. */
+void	upgrade_standby_ended(struct super *s, const char *why);
+/* A process that had taken over a slot ended before it served. */
+void	upgrade_slot_died(struct super *s, struct slot *sl);
+
+/* ---- renew.c ---- */
+
+/* The primary is dead: tell its workers to go. 0, or -errno with err. */
+int	renew_begin(struct super *s, char *err, size_t len);
+/* Start a new generation when the last worker of a dead primary's is gone. */
+void	renew_turn(struct super *s);
 
 /* ---- adopt.c ---- */
 
@@ -159,6 +257,8 @@ int	fault_set(struct super *s, uint32_t slot, const char *change,
  * 0: super_run() goes on with it. -errno: said why; nothing was changed.
  */
 int	adopt_instance(struct super *s);
+/* Hold a process by its pidfd, if it still is the one meant. 0 or -errno. */
+int	adopt_hold(struct child *c, pid_t pid, uint64_t start);
 /* Whether what died unseen is replaced, as far as that can be. */
 int	adopt_complete(const struct super *s);
 
@@ -171,6 +271,9 @@ void	watch_beats(struct super *s);
 /* The process of a slot, or the primary, ended. */
 void	watch_slot_end(struct super *s, struct slot *sl);
 void	watch_primary_end(struct super *s);
+/* Whether somebody sat down in the slot by hand; he is watched from here on,
+ * and who waits for the slot in vain is ended. */
+int	watch_accept(struct super *s, struct slot *sl);
 
 /* ---- accesslog.c ---- */
 
@@ -229,6 +332,8 @@ void	server_tick(struct super *s);
 void	server_progress(struct super *s, const char *text);
 /* The last line for those who wait for a reload. */
 void	server_reloaded(struct super *s, const char *line);
+/* Tell those who wait for an upgrade how it ended: a whole answer line. */
+void	server_upgraded(struct super *s, const char *last);
 /* Tell them that nothing is left, and close all. */
 void	server_close(struct super *s, const char *last);
 

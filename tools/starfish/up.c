@@ -201,6 +201,7 @@ init_super(struct super *s)
 		    s->conf.workers[group].count;
 		s->mover.cpu[i] = -1;
 	}
+	standby_init(s);
 	for (i = 0; i < CTL_CLIENTS; i++)
 		s->client[i].fd = -1;
 }

@@ -8,7 +8,13 @@
 
 int	verb_up(const struct request *rq);
 int	verb_down(const struct request *rq);
-int	verb_restart(const struct request *rq);
+int	verb_restart(const struct request *rq);	/* revive, too */
+int	verb_audit(const struct request *rq);
+int	verb_upgrade(const struct request *rq);
+int	verb_renew(const struct request *rq);
+/* Ask the supervisor of an instance, show what it answers; quiet: errors
+ * only. Exit status. */
+int	verb_tell(const char *name, const char *request, int quiet);
 int	verb_reload(const struct request *rq);
 /* Ask the supervisor of the instance that rq means, whose name is stored, and
  * show its answer. Exit status. */

@@ -54,6 +54,13 @@ json_t	*view_worker_json(const struct inst_slot *s);
 void	fault_text(const struct board_slot *b, char *buf, size_t len);
 /* The table of workers. */
 void	view_workers(const struct inst *in, FILE *out);
+/* What workers counted last, and what of it is lost in all. */
+json_t	*audit_json(const struct inst *in, int64_t *lost);
+/* The same as a table; whether anything is lost. */
+int	audit_text(const struct inst *in, FILE *out);
+int64_t	audit_lost(const struct board_account *a);
+/* Have all living workers count; 0 or -errno, said why. */
+int	audit_ask(struct inst *in);
 /* One line for all drops, by cause; "" if there are none. */
 void	view_drops(const struct inst *in, char *buf, size_t len);
 /* Frames that all slots dropped for one cause. */

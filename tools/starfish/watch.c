@@ -35,6 +35,8 @@ follow_slot(struct super *s, struct slot *sl)
 	if (sl->state == SLOT_STARTING && phase >= PHASE_READY)
 		slot_event(sl, EV_READY, s->now_us);
 	if (sl->state == SLOT_READY && phase >= PHASE_SERVING) {
+		if (sl->by_standby)
+			standby_nice(sl->child.pid, 0);
 		slot_event(sl, EV_SERVING, s->now_us);
 		start_slot_name(s, sl->number, name, sizeof(name));
 		super_step(s, sl->spawned_us, "%s serves: pid %d, cpu %u%s",
@@ -60,12 +62,45 @@ check_start_time(struct super *s, struct slot *sl)
 	child_kill(&sl->child, SIGKILL);
 }
 
+int
+watch_accept(struct super *s, struct slot *sl)
+{
+	struct slot_worker *w = &s->board->slot[sl->number].worker;
+	uint32_t pid = atomic_load(&w->pid);
+	uint64_t start = atomic_load(&w->pid_start);
+	struct child guest;
+	char name[96];
+
+	if (sl->state == SLOT_SERVING || sl->state == SLOT_DRAINING ||
+	    pid == 0 || pid == (uint32_t)sl->child.pid ||
+	    atomic_load(&w->phase) == PHASE_NONE ||
+	    !board_pid_alive((pid_t)pid, start) ||
+	    adopt_hold(&guest, (pid_t)pid, start) < 0)
+		return 0;
+	if (sl->child.pidfd >= 0) {
+		child_kill(&sl->child, SIGKILL);
+		close(sl->child.pidfd);
+		super_bury(s, sl->child.pid);
+	}
+	sl->child = guest;
+	sl->epoch = atomic_load(&w->epoch) - 1;
+	sl->want_spawn = sl->gave_up = sl->by_standby = 0;
+	sl->ndeaths = 0;	/* somebody looked after it */
+	sl->kill_why = KILL_NONE;
+	atomic_store(&sl->super->pid_start, start);
+	slot_adopt(sl, SLOT_STARTING, s->now_us);
+	start_slot_name(s, sl->number, name, sizeof(name));
+	super_say(s, "%s: pid %u sat down by hand", name, pid);
+	return 1;
+}
+
 void
 watch_slots(struct super *s)
 {
 	uint32_t i;
 
 	for (i = 0; i < s->nslots; i++) {
+		(void)watch_accept(s, &s->slot[i]);
 		if (s->slot[i].child.pidfd < 0)
 			continue;
 		follow_slot(s, &s->slot[i]);
@@ -79,20 +114,39 @@ static void
 check_beat(struct super *s, struct slot *sl)
 {
 	struct slot_worker *w = &s->board->slot[sl->number].worker;
-	uint64_t beat, age;
+	uint64_t beat, hang_us = (uint64_t)s->conf.hang_ms * 1000;
+	struct hang_proc p = { 0 };
 	char name[96];
 
-	if (sl->state != SLOT_SERVING || sl->kill_why != KILL_NONE)
+	if (sl->kill_why == KILL_HANG) {
+		child_kill(&sl->child, SIGKILL);
+		return;
+	}
+	/* who attaches may take longer; a standby has attached */
+	if ((sl->state != SLOT_SERVING && !sl->by_standby) ||
+	    sl->state == SLOT_DRAINING || sl->kill_why != KILL_NONE)
 		return;
 	beat = atomic_load(&w->heartbeat_us);
-	age = beat < s->now_us ? s->now_us - beat : 0;
-	if (age < (uint64_t)s->conf.hang_ms * 1000)
+	if (beat < sl->spawned_us)
+		beat = sl->spawned_us;
+	if (hang_is_late(beat, s->now_us, hang_us) &&
+	    hang_look(sl->child.pid, &p) < 0)
 		return;
+	switch (hang_judge(&sl->hang, &p, beat, s->now_us, hang_us)) {
+	case HANG_WELL:
+		return;
+	case HANG_NUDGE:
+		super_ring(s, sl->number);
+		return;
+	case HANG_HUNG:
+		break;
+	}
 	start_slot_name(s, sl->number, name, sizeof(name));
 	super_say(s, "%s: no heartbeat for %d ms: killed", name,
-	    (int)(age / 1000));
+	    (int)((s->now_us - beat) / 1000));
 	sl->kill_why = KILL_HANG;
-	child_kill(&sl->child, SIGKILL);
+	/* one that spins can still say where; the next tick is less kind */
+	child_kill(&sl->child, p.state == 'R' ? SIGABRT : SIGKILL);
 }
 
 /* A primary that hangs is not killed: workers go on without it. */
@@ -136,6 +190,7 @@ watch_beats(struct super *s)
 	for (i = 0; i < s->nslots; i++)
 		if (s->slot[i].child.pidfd >= 0)
 			check_beat(s, &s->slot[i]);
+	standby_beats(s);
 }
 
 /* ---- deaths -------------------------------------------------------------- */
@@ -173,7 +228,7 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 		return;
 	if (sl->kill_why != KILL_SLOW_START)
 		super_say(s, "%s died %u times within %u s: it stays DEAD; "
-		    "starfish restart %u tries again", name, SLOT_DEATHS,
+		    "starfish revive %u tries again", name, SLOT_DEATHS,
 		    SLOT_DEATHS_US / 1000000, sl->number);
 	n = s->phase == SUPER_SERVING ? mover_evacuate(s, sl->number) : 0;
 	if (n > 0)
@@ -186,20 +241,41 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 	super_fail(s, "%s cannot be started: %s", name, why);
 }
 
+/* First of all: clients wait. What is to be said and cleaned comes later. */
+static void
+replace(struct super *s, struct slot *sl, int slow)
+{
+	upgrade_slot_died(s, sl);
+	slot_event(sl, EV_DIED, s->now_us);
+	/* so that it fences at once, not at its next tick */
+	super_ring(s, BOARD_NONE);
+	if (s->primary_dead)
+		slot_event(sl, EV_GIVEUP, s->now_us);
+	/* a first start that takes too long will not get faster */
+	if (slow && s->phase == SUPER_WORKERS)
+		slot_event(sl, EV_GIVEUP, s->now_us);
+	if (sl->want_spawn && s->now_us >= sl->retry_us)
+		(void)standby_take(s, sl);
+}
+
 void
 watch_slot_end(struct super *s, struct slot *sl)
 {
 	struct child_end end;
 	pid_t pid = sl->child.pid;
 	char why[sizeof(sl->super->last_death)], name[96];
-	int slow = sl->kill_why == KILL_SLOW_START, left;
+	int slow = sl->kill_why == KILL_SLOW_START, left, handed;
 
 	if (child_reap(&sl->child, &end) < 0)
 		return;
-	left = left_in_order(s, sl, &end);
+	super_bury(s, pid);
+	handed = sl->handing;
+	left = !handed && left_in_order(s, sl, &end);
 	slot_death_text(why, sizeof(why), end.code, end.code == CHILD_UNKNOWN ?
 	    left : end.value, sl->kill_why);
-	strlcpy(sl->super->last_death, why, sizeof(sl->super->last_death));
+	if (!left && sl->state != SLOT_DRAINING)
+		replace(s, sl, slow);
+	strlcpy(sl->super->last_death, handed ? "handed over" : why, sizeof(sl->super->last_death));
 	rundir_clean_pid(s->board->head.prefix, pid);
 	if (sl->state == SLOT_DRAINING) {
 		slot_event(sl, EV_LEFT, s->now_us);
@@ -218,15 +294,8 @@ watch_slot_end(struct super *s, struct slot *sl)
 			    name, (int)pid, end.value);
 		return;
 	}
-	slot_event(sl, EV_DIED, s->now_us);
-	/* so that it fences at once, not at its next tick */
-	super_ring(s, BOARD_NONE);
-	if (s->primary_dead)
-		slot_event(sl, EV_GIVEUP, s->now_us);
-	/* a first start that takes too long will not get faster */
-	if (slow && s->phase == SUPER_WORKERS)
-		slot_event(sl, EV_GIVEUP, s->now_us);
-	tell_death(s, sl, why);
+	if (!handed)
+		tell_death(s, sl, why);
 }
 
 void
@@ -237,6 +306,7 @@ watch_primary_end(struct super *s)
 
 	if (child_reap(&s->primary, &end) < 0)
 		return;
+	super_bury(s, s->primary.pid);
 	s->primary_dead = 1;
 	slot_death_text(why, sizeof(why), end.code, end.value, KILL_NONE);
 	if (s->phase >= SUPER_STOP_WORKERS)
@@ -246,9 +316,10 @@ watch_primary_end(struct super *s)
 		reason = s->board->head.why;
 	}
 	if (s->phase == SUPER_SERVING) {
-		super_say(s, "the primary died (pid %d, %s): workers go on, but "
-		    "none can be started; down and up again",
-		    (int)s->primary.pid, why);
+		super_say(s, "the primary died (pid %d, %s): workers go on, none "
+		    "can be started; a new generation starts when they are "
+		    "gone, or now: starfish renew", (int)s->primary.pid,
+		    why);
 		return;
 	}
 	if (reason[0] == '\0') {

@@ -22,6 +22,8 @@
 #define O_CPU		0x100u
 #define O_COUNT		0x200u
 #define O_TIMEOUT	0x400u
+#define O_WORKER	0x800u
+#define O_CHECK		0x1000u
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
 
 enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_MORE, ARG_SLOT_OPT, ARG_FILE,
@@ -82,6 +84,13 @@ static const struct word words[] = {
 	  "take up a changed configuration and document roots" },
 	{ "fault", VERB_FAULT, ARG_SLOT_MORE, O_NAME, NULL,
 	  "make faults on purpose, for tests: OPTION=VALUE..., or off" },
+	{ "revive", VERB_REVIVE, ARG_SLOT, O_NAME, NULL, "the same" },
+	{ "audit", VERB_AUDIT, ARG_NONE, O_NAME | O_JSON, NULL,
+	  "count buffers, chunks and records; exit status 1 if any is lost" },
+	{ "upgrade", VERB_UPGRADE, ARG_NONE, O_NAME | O_WORKER | O_CHECK, NULL,
+	  "replace all workers by another program, with their connections" },
+	{ "renew", VERB_RENEW, ARG_NONE, O_NAME, NULL,
+	  "after the primary died: end its workers, start a new generation" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },
@@ -108,6 +117,8 @@ static const struct {
 	{ O_COUNT, "--count K", "so many of them; 1 without it" },
 	{ O_TIMEOUT, "--timeout SECONDS", "patience; 30 without it" },
 	{ O_NAME, "-n NAME", "the instance; without it the only one" },
+	{ O_WORKER, "--worker FILE", "the new starfish-worker" },
+	{ O_CHECK, "--check", "only tell what would be done" },
 	{ O_JSON, "--json", "as JSON" },
 	{ O_WATCH, "-w SECONDS", "again and again, at this interval" },
 };
@@ -130,7 +141,7 @@ static const struct word *
 find_word(const struct word *t, const char *s, char *err, size_t errlen)
 {
 	const struct word *w, *found = NULL;
-	char all[200];
+	char all[400];
 	uint32_t n = 0;
 
 	for (w = t; w->word != NULL; w++) {
@@ -223,6 +234,16 @@ parse_option(struct parse *p, const char *a, struct request *rq)
 		rq->adopt = ADOPT_IF_THERE;
 		p->options |= O_ADOPT_IF;
 		return 0;
+	}
+	if (strcmp(a, "--check") == 0) {
+		rq->check = 1;
+		p->options |= O_CHECK;
+		return 0;
+	}
+	if (strncmp(a, "--worker", 8) == 0 && (a[8] == '\0' || a[8] == '=')) {
+		rq->worker = option_value(p, "--worker", a + 8);
+		p->options |= O_WORKER;
+		return rq->worker != NULL ? 0 : -EINVAL;
 	}
 	if (strcmp(a, "--help") == 0 || strcmp(a, "-h") == 0) {
 		rq->help = 1;
@@ -341,23 +362,6 @@ parse_arg(struct parse *p, const struct word *w, int at, struct request *rq)
 	}
 }
 
-/* A name is enough for what has its configuration already. */
-static int
-check_up(const struct request *rq, char *err, size_t errlen)
-{
-	if (rq->adopt != ADOPT_YES && rq->file == NULL)
-		snprintf(err, errlen, "up: missing: -c FILE");
-	else if (rq->adopt != ADOPT_YES && rq->name != NULL)
-		snprintf(err, errlen, "up: -n NAME is for --adopt only; the "
-		    "configuration has the name");
-	else if (rq->file != NULL && rq->name != NULL)
-		snprintf(err, errlen, "up --adopt: -n NAME or -c FILE, not "
-		    "both");
-	else
-		return 0;
-	return -EINVAL;
-}
-
 int
 words_parse(int argc, char *const argv[], struct request *rq, char *err,
     size_t errlen)
@@ -409,7 +413,7 @@ words_parse(int argc, char *const argv[], struct request *rq, char *err,
 	rq->argv = argv + p.at;
 	if (parse_arg(&p, w, at, rq) < 0)
 		return -EINVAL;
-	return rq->verb == VERB_UP ? check_up(rq, err, errlen) : 0;
+	return words_check(rq, err, errlen);
 }
 
 const char *

@@ -30,6 +30,10 @@ enum verb {
 	VERB_WGET,
 	VERB_RELOAD,
 	VERB_FAULT,
+	VERB_REVIVE,
+	VERB_AUDIT,
+	VERB_UPGRADE,
+	VERB_RENEW,
 	VERB_VERSION,
 	VERB_HELP,
 	VERBS
@@ -63,6 +67,8 @@ struct request {
 	uint32_t timeout_ms;	/* drain, remove; 0: as usual */
 	uint8_t json;
 	uint8_t detach;
+	uint8_t check;		/* upgrade: only tell what would be done */
+	const char *worker;	/* upgrade: program file; NULL: none */
 	uint8_t adopt;		/* up: enum up_adopt */
 	uint8_t help;		/* --help: show the verb's help instead */
 };
@@ -74,6 +80,10 @@ struct request {
  */
 int	words_parse(int argc, char *const argv[], struct request *rq,
 	    char *err, size_t errlen);
+
+/* Whether what `up` or `upgrade` was given fits together. 0, or -EINVAL with
+ * what is wrong in err. */
+int	words_check(const struct request *rq, char *err, size_t errlen);
 
 /* Show what the command does, or of one word; 0, or -ENOENT no such word. */
 int	words_help(const char *topic, FILE *out);

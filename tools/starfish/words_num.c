@@ -66,3 +66,30 @@ words_watch(const char *s, struct request *rq)
 	rq->watch_ms = (uint32_t)(v * 1000);
 	return 0;
 }
+
+static int
+check_up(const struct request *rq, char *err, size_t errlen)
+{
+	if (rq->adopt != ADOPT_YES && rq->file == NULL)
+		snprintf(err, errlen, "up: missing: -c FILE");
+	else if (rq->adopt != ADOPT_YES && rq->name != NULL)
+		snprintf(err, errlen, "up: -n NAME is for --adopt only; the "
+		    "configuration has the name");
+	else if (rq->file != NULL && rq->name != NULL)
+		snprintf(err, errlen, "up --adopt: -n NAME or -c FILE, not "
+		    "both");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+int
+words_check(const struct request *rq, char *err, size_t errlen)
+{
+	if (rq->verb == VERB_UP)
+		return check_up(rq, err, errlen);
+	if (rq->verb != VERB_UPGRADE || rq->worker != NULL)
+		return 0;
+	snprintf(err, errlen, "upgrade: missing: --worker FILE");
+	return -EINVAL;
+}

@@ -1,0 +1,76 @@
+#include "symbol.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <elfutils/libdwfl.h>
+
+struct symbols {
+	Dwfl *dwfl;
+	Dwfl_Module *mod;
+	GElf_Addr base;
+};
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = dwfl_build_id_find_elf,
+	.find_debuginfo = dwfl_standard_find_debuginfo,
+	.section_address = dwfl_offline_section_address,
+};
+
+struct symbols *
+symbol_open(const char *path)
+{
+	struct symbols *s = calloc(1, sizeof(*s));
+	GElf_Addr end;
+
+	if (s == NULL)
+		return NULL;
+	s->dwfl = dwfl_begin(&callbacks);
+	if (s->dwfl != NULL) {
+		dwfl_report_begin(s->dwfl);
+		s->mod = dwfl_report_offline(s->dwfl, "", path, -1);
+		dwfl_report_end(s->dwfl, NULL, NULL);
+	}
+	if (s->mod == NULL) {
+		symbol_close(s);
+		return NULL;
+	}
+	dwfl_module_info(s->mod, NULL, &s->base, &end, NULL, NULL, NULL,
+	    NULL);
+	return s;
+}
+
+void
+symbol_close(struct symbols *s)
+{
+	if (s == NULL)
+		return;
+	if (s->dwfl != NULL)
+		dwfl_end(s->dwfl);
+	free(s);
+}
+
+void
+symbol_name(struct symbols *s, uint64_t offset, char *buf, size_t len)
+{
+	const char *name = NULL, *file = NULL, *slash;
+	Dwfl_Line *line;
+	int number = 0;
+
+	if (s != NULL) {
+		name = dwfl_module_addrname(s->mod, s->base + offset);
+		line = dwfl_module_getsrc(s->mod, s->base + offset);
+		if (line != NULL)
+			file = dwfl_lineinfo(line, NULL, &number, NULL, NULL,
+			    NULL);
+	}
+	if (file != NULL && (slash = strrchr(file, '/')) != NULL)
+		file = slash + 1;
+	if (name != NULL && file != NULL)
+		snprintf(buf, len, "%s (%s:%d)", name, file, number);
+	else if (name != NULL)
+		snprintf(buf, len, "%s", name);
+	else
+		snprintf(buf, len, "program+0x%lx", (unsigned long)offset);
+}
