@@ -49,6 +49,7 @@ struct pingpong_priv {
 	struct net_addr server;
 	uint32_t gen, active, started;
 	bool ws, finished;
+	bool talking;		/* the first message went: time runs */
 	uint64_t t_start, t_stop;
 	uint64_t messages, errors[PPE_COUNT];
 	struct hist rtt;
@@ -133,8 +134,14 @@ end(struct svc *s, struct conn *c)
 static void
 send_one(struct svc *s, struct conn *c, struct pingpong_state *st)
 {
+	const struct pingpong_conf *conf = s->conf;
 	struct pingpong_priv *p = s->priv;
 
+	if (!p->talking) {
+		p->talking = true;
+		p->t_start = conn_now(s->net);
+		p->t_stop = p->t_start + (uint64_t)conf->duration_s * 1000000;
+	}
 	if (conn_now(s->net) >= p->t_stop) {
 		end(s, c);
 		return;
@@ -297,7 +304,7 @@ pingpong_start(struct svc *s, uint64_t now_us)
 	make_message(p, (uint32_t)conf->bytes);
 	make_shake(p, conf->url + 5, path);
 	p->t_start = now_us;
-	p->t_stop = now_us + (uint64_t)conf->duration_s * 1000000;
+	p->t_stop = UINT64_MAX - PP_GRACE_US;
 	return 0;
 }
 
