@@ -91,7 +91,8 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 .SECONDARY:
 
 .PHONY: all help deps deps-bench deps-browser run check unit asan tidy sim \
-	table mutants loss-table flood fuzz bench system install uninstall \
+	table mutants loss-table flood fuzz bench system drill install \
+	uninstall \
 	clean progs new-service
 
 all: progs
@@ -115,6 +116,7 @@ help:
 ## make fuzz       fuzz targets, FUZZ_SECONDS=n each
 ## make system     system tests over tap (root)
 ## make new-service  lay the file of a service, NAME=x
+## make drill      kill, hang, add, upgrade under load; count losses (root)
 ## make bench      speed beside nginx, ONLY=name, RECORD=1
 ## make install    DESTDIR, prefix
 ## make uninstall  the same files again

@@ -108,6 +108,12 @@ system: deps
 	@$(MAKE) --no-print-directory $(JOBS) progs
 	@BUILD=$(BUILD) tests/system/run $(TEST)
 
+# ---- the drill: what clients lose when processes die ----------------------
+DRILL	?= --kills 500 --hangs 50 --adds 50 --upgrades 20 --supervisor-kills 20
+drill: deps
+	@$(MAKE) --no-print-directory $(JOBS) progs
+	$(BUILD)/bin/starfish drill $(DRILL)
+
 ONLY	?=
 RECORD	?=
 BENCH_BIN = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(BENCH_SRC))

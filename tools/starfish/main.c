@@ -46,6 +46,7 @@ static int (*const verbs[VERBS])(const struct request *) = {
 	[VERB_AUDIT] = verb_audit,
 	[VERB_UPGRADE] = verb_upgrade,
 	[VERB_RENEW] = verb_renew,
+	[VERB_DRILL] = verb_drill,
 	[VERB_VERSION] = verb_version,
 	[VERB_HELP] = verb_help,
 };

@@ -27,6 +27,7 @@ int	verb_drain(const struct request *rq);
 int	verb_rebalance(const struct request *rq);
 int	verb_fault(const struct request *rq);
 int	verb_config(const struct request *rq);	/* check, show */
+int	verb_drill(const struct request *rq);
 int	verb_version(const struct request *rq);
 /* What a service says of itself; NULL: which there are. Exit status. */
 int	manual_service(const char *name);

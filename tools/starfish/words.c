@@ -91,6 +91,8 @@ static const struct word words[] = {
 	  "replace all workers by another program, with their connections" },
 	{ "renew", VERB_RENEW, ARG_NONE, O_NAME, NULL,
 	  "after the primary died: end its workers, start a new generation" },
+	{ "drill", VERB_DRILL, ARG_REST, 0, NULL,
+	  "hurt a lab instance under load and count losses; see drill --help" },
 	{ "version", VERB_VERSION, ARG_NONE, O_JSON, NULL,
 	  "version, build and layout of shared memory" },
 	{ "help", VERB_HELP, ARG_TOPIC_OPT, 0, NULL, "this, or one command, or service [NAME]" },
@@ -101,7 +103,7 @@ static const char *const arg_texts[] = {
 	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
 	[ARG_SLOT_MORE] = " SLOT OPTION=VALUE...",
 	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
-	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " URL",
+	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " ...",
 	[ARG_GROUP] = " NAME"
 };
 

@@ -34,6 +34,7 @@ enum verb {
 	VERB_AUDIT,
 	VERB_UPGRADE,
 	VERB_RENEW,
+	VERB_DRILL,
 	VERB_VERSION,
 	VERB_HELP,
 	VERBS
@@ -55,7 +56,7 @@ struct request {
 	const char *file;	/* -c, or the FILE of config; NULL: none */
 	const char *topic;	/* help of this word; NULL: of all */
 	const char *subtopic;	/* "help service NAME"; NULL: none */
-	int argc;		/* wget: what follows it, as it stands */
+	int argc;		/* wget, drill: what follows, as it stands */
 	char *const *argv;
 	uint32_t slot;		/* BOARD_NONE: all */
 	const char *more[WORDS_MORE]; /* words behind SLOT, and how many */
