@@ -8,7 +8,7 @@ from lib import claim, equal, starfish, test
 def a_short_drill_loses_no_more_than_it_may():
     p = starfish("drill", "--kills", "6", "--hangs", "1", "--adds", "1",
                  "--upgrades", "1", "--supervisor-kills", "1",
-                 "--connections", "460", "--json", ok=None, seconds=110)
+                 "--connections", "720", "--json", ok=None, seconds=110)
     print(p.stderr)
     r = json.loads(p.stdout)
     print(p.stdout)

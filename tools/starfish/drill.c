@@ -37,7 +37,7 @@ static const char usage[] =
     "  --upgrades N         all workers replaced, one by one (0)\n"
     "  --supervisor-kills N SIGKILL of the supervisor, up --adopt (0)\n"
     "  --connections N      of the clients of the kernel, as many again over\n"
-    "                       the wire (480)\n"
+    "                       the wire (720)\n"
     "  --workers N          that serve, 1 to 3 (2)\n"
     "  --seed S             decides order, victims and moments (the time)\n"
     "  --keep               keep files and log of the lab\n";
@@ -124,7 +124,7 @@ options(int argc, char *const argv[], struct drill_opts *o)
 {
 	int at = 0, c, r;
 
-	*o = (struct drill_opts){ .count[DRILL_KILL] = 20, .conns = 480,
+	*o = (struct drill_opts){ .count[DRILL_KILL] = 20, .conns = 720,
 	    .workers = 2, .seed = (uint64_t)time(NULL) };
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "h", longs, &at)) != -1) {
@@ -190,6 +190,7 @@ go(struct drill *d)
 			fprintf(stderr, "starfish drill: event %u (%s): %s\n",
 			    n + 1, drill_kind_names[kind], strerror(-err));
 			d->r.failed++;
+			lab_explain(d);
 			return err;
 		}
 		progress(d, ++n, total);

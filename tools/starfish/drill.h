@@ -8,6 +8,7 @@
  *			their own
  *	drill_http.c	what they say, and whether the answer is right
  *	drill_ws.c	the same for WebSocket
+ *	drill_kv.c	and for values under keys
  *	drill_hurt.c	one event: do it, wait until it is over
  *	drill_table.c	the result
  *
@@ -112,6 +113,8 @@ struct drill {
 int	lab_up(struct drill *d);
 /* End it and remove its files. 0 or -errno. */
 int	lab_down(struct drill *d);
+/* Show what the instance says of itself, and the end of the drill's log. */
+void	lab_explain(struct drill *d);
 /* Run this program with other words (ends with NULL), its output into the
  * drill's log. Its exit status, or -errno. */
 int	lab_verb(struct drill *d, const char *const words[]);
@@ -130,7 +133,8 @@ extern const uint32_t drill_size[DRILL_FILES];
 /* Byte i of file f; the same everywhere. */
 uint8_t	drill_byte(uint32_t f, uint64_t i);
 
-enum client_kind { CLIENT_GET, CLIENT_POST, CLIENT_IDLE, CLIENT_WS };
+enum client_kind { CLIENT_GET, CLIENT_POST, CLIENT_IDLE, CLIENT_WS,
+    CLIENT_KV };
 
 /* One connection of the clients. */
 struct client_conn {
@@ -141,6 +145,8 @@ struct client_conn {
 	uint8_t body;		/* the head was read */
 	uint8_t upload;		/* a body goes up */
 	uint8_t is_ws;		/* WebSocket: the handshake is done */
+	uint8_t asks_back;	/* kv: the value that was put is asked for */
+	uint32_t number;	/* of the connection: its key */
 	uint8_t mask[4];	/* of the bytes that go up */
 	uint32_t file;		/* what was asked for */
 	uint32_t got, sent, want; /* bytes of bodies */
@@ -173,6 +179,12 @@ int	http_body(struct client_conn *c, const uint8_t *p, size_t n);
  * the other, which must come back. */
 void	ws_ask(struct client_conn *c, uint32_t file);
 int	ws_take(struct client_conn *c, const uint8_t *p, size_t n);
+
+/* ---- drill_kv.c ---- */
+
+/* As http_ask() and http_take(): a value is put, then asked for. */
+void	kv_ask(struct client_conn *c, uint32_t file);
+int	kv_take(struct client_conn *c, const uint8_t *p, size_t n);
 
 /* ---- drill_hurt.c ---- */
 

@@ -16,7 +16,7 @@
 
 #include "drill.h"
 
-#define ACTIVE_MS	120	/* active: it moved bytes within this time */
+#define ACTIVE_MS	250	/* active: it moved bytes within this time */
 #define SETTLE_MS	250	/* the window stays open after recovery */
 #define CALM_MS		100	/* between two events */
 #define PATIENCE_MS	20000	/* until a victim has enough connections */
@@ -60,9 +60,9 @@ serves(const struct drill *d, uint32_t s)
 }
 
 static uint32_t
-web_slots(const struct drill *d, uint32_t slot[BOARD_SLOTS])
+slots_of(const struct drill *d, const char *group, uint32_t *slot)
 {
-	uint32_t g = group_of(d, "web"), n = 0, s;
+	uint32_t g = group_of(d, group), n = 0, s;
 
 	for (s = 0; s < d->in.board->head.nslots && s < BOARD_SLOTS; s++)
 		if (d->in.board->slot[s].fixed.group == g && serves(d, s))
@@ -108,7 +108,8 @@ hurt_wait_well(struct drill *d, uint32_t seconds)
 	uint64_t end = board_mono_us() + (uint64_t)seconds * 1000000;
 	uint32_t slot[BOARD_SLOTS];
 
-	while (web_slots(d, slot) < d->o.workers) {
+	while (slots_of(d, "web", slot) < d->o.workers ||
+	    slots_of(d, "kv", slot) < 1) {
 		if (board_mono_us() > end)
 			return -ETIMEDOUT;
 		wait_ms(1);
@@ -156,7 +157,7 @@ active(struct drill *d, uint32_t s)
 	return n;
 }
 
-/* A web slot with enough active connections, or BOARD_NONE with a line. */
+/* A slot with enough active connections, or BOARD_NONE with a line. */
 static uint32_t
 victim(struct drill *d)
 {
@@ -164,7 +165,8 @@ victim(struct drill *d)
 	uint32_t slot[BOARD_SLOTS], best = 0, n, s;
 
 	do {
-		n = web_slots(d, slot);
+		n = slots_of(d, "web", slot);
+		n += slots_of(d, "kv", slot + n);
 		if (n == 0)
 			break;
 		s = slot[hurt_random(d, n)];
@@ -292,12 +294,12 @@ hurt_add(struct drill *d)
 	char slot[16];
 	int err;
 
-	n = web_slots(d, before);
+	n = slots_of(d, "web", before);
 	window_open(d);
 	err = order(d, "add", "web", NULL);
 	if (err < 0)
 		return err;
-	if (web_slots(d, after) != n + 1) {
+	if (slots_of(d, "web", after) != n + 1) {
 		fprintf(stderr, "starfish drill: add: no worker more serves\n");
 		return -EIO;
 	}

@@ -35,6 +35,8 @@ static const char conf_text[] =
     "      listen = [ \"*:80\" ]; count = %u; %s\n"
     "      http = { root = \"%s/www\"; echo = \"/echo\";\n"
     "               ws = \"/ws\"; }; },\n"
+    "    { name = \"kv\"; service = \"kv\"; ports = [ \"tap0\" ];\n"
+    "      listen = [ \"*:7000\" ]; },\n"
     "    { name = \"load\"; service = \"wget\"; ports = [ \"right\" ];\n"
     "      after = [ \"web\" ];\n"
     "      wget = { url = \"http://10.76.1.1/f1.bin\"; flows = 0;\n"
@@ -78,7 +80,7 @@ make_conf(const struct drill *d)
 	snprintf(device, sizeof(device), "sfd%u", (unsigned int)getpid());
 	fprintf(out, conf_text, d->name, device, d->o.workers,
 	    d->o.count[DRILL_ADD] > 0 ? "spare = 1;" : "", d->dir,
-	    d->o.conns, "");
+	    d->o.conns, "rate = 2000;");
 	return fclose(out) == EOF ? complain(path, -errno) : 0;
 }
 
@@ -137,6 +139,14 @@ show_log(const struct drill *d)
 	while (fgets(line, sizeof(line), in) != NULL)
 		fprintf(stderr, "    %s", line);
 	fclose(in);
+}
+
+void
+lab_explain(struct drill *d)
+{
+	lab_verb(d, (const char *[]){ "-n", d->name, "events", NULL });
+	lab_verb(d, (const char *[]){ "-n", d->name, "status", NULL });
+	show_log(d);
 }
 
 int

@@ -24,6 +24,7 @@
 #define TICK_MS		2	/* requests are due at this grain */
 #define OPEN_TICK	64u	/* connections opened per tick, at most */
 #define THINK_US	60000u	/* between requests, on average */
+#define KV_FILES	3u	/* values are the smaller ones */
 #define IDLE_US		1500000u /* of idle connections */
 
 const char *const drill_loss_names[LOSSES] = {
@@ -104,7 +105,7 @@ static void
 open_one(struct clients *cl, struct client_conn *c)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
-	    .sin_port = htons(80) };
+	    .sin_port = htons(c->kind == CLIENT_KV ? 7000 : 80) };
 	int one = 1;
 
 	inet_pton(AF_INET, DRILL_OURS, &sin.sin_addr);
@@ -114,7 +115,7 @@ open_one(struct clients *cl, struct client_conn *c)
 	atomic_store_explicit(&cl->sh->open, ++cl->open, memory_order_relaxed);
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->connecting = 1;
-	c->wait = c->is_ws = c->upload = 0;
+	c->wait = c->is_ws = c->upload = c->asks_back = 0;
 	c->reqlen = c->reqsent = 0;
 	c->last_us = cl->now;
 	if (connect(c->fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 &&
@@ -134,6 +135,8 @@ ask(struct clients *cl, struct client_conn *c)
 	file = c->kind == CLIENT_IDLE ? 0 : often[rnd(cl, sizeof(often))];
 	if (c->kind == CLIENT_WS)
 		ws_ask(c, file);
+	else if (c->kind == CLIENT_KV)
+		kv_ask(c, file % KV_FILES);
 	else
 		http_ask(c, file);
 	c->last_us = cl->now;
@@ -169,6 +172,12 @@ on_room(struct clients *cl, struct client_conn *c)
 	watch(cl, c, EPOLL_CTL_MOD);
 }
 
+static int (*const take[])(struct client_conn *, const uint8_t *, size_t) = {
+	[CLIENT_GET] = http_take, [CLIENT_POST] = http_take,
+	[CLIENT_IDLE] = http_take, [CLIENT_WS] = ws_take,
+	[CLIENT_KV] = kv_take
+};
+
 static void
 on_bytes(struct clients *cl, struct client_conn *c)
 {
@@ -190,8 +199,7 @@ on_bytes(struct clients *cl, struct client_conn *c)
 	}
 	note(cl, c);
 	c->last_us = cl->now;
-	r = c->kind == CLIENT_WS ? ws_take(c, buf, (size_t)n) :
-	    http_take(c, buf, (size_t)n);
+	r = take[c->kind](c, buf, (size_t)n);
 	if (r < 0) {
 		lose(cl, c, LOSS_WRONG);
 		return;
@@ -273,10 +281,12 @@ run(struct clients *cl)
 	}
 }
 
-/* Of ten: five fetch, two send, two talk WebSocket, one is idle. */
-static const uint8_t kinds[10] = {
-	CLIENT_GET, CLIENT_POST, CLIENT_GET, CLIENT_WS, CLIENT_GET,
-	CLIENT_IDLE, CLIENT_GET, CLIENT_POST, CLIENT_WS, CLIENT_GET
+/* Of fifteen: five fetch, two send, two talk WebSocket, one is idle, five
+ * put values and ask for them. */
+static const uint8_t kinds[15] = {
+	CLIENT_GET, CLIENT_KV, CLIENT_POST, CLIENT_GET, CLIENT_KV, CLIENT_WS,
+	CLIENT_GET, CLIENT_KV, CLIENT_IDLE, CLIENT_GET, CLIENT_KV,
+	CLIENT_POST, CLIENT_WS, CLIENT_KV, CLIENT_GET
 };
 
 static _Noreturn void
@@ -296,7 +306,8 @@ clients_main(struct drill *d)
 	cl.now = board_mono_us();
 	for (i = 0; i < cl.n; i++) {
 		cl.c[i].fd = -1;
-		cl.c[i].kind = kinds[i % 10];
+		cl.c[i].kind = kinds[i % 15];
+		cl.c[i].number = i;
 	}
 	run(&cl);
 	_exit(0);
