@@ -205,6 +205,8 @@ read_top(struct reader *r)
 	c->hang_ms = top.hang_ms;
 	c->start_timeout_ms = top.start_timeout_ms;
 	c->faults = top.faults;
+	c->crash_deaths = top.crash_deaths;
+	c->crash_window_s = top.crash_window_s;
 	c->standby = top.standby;
 	if (!name_ok(c->name))
 		reader_fail(r, config_setting_get_member(root, "name"),

@@ -135,6 +135,8 @@ struct conf {
 	int64_t hang_ms;
 	int64_t start_timeout_ms;
 	uint8_t faults;		/* faults may be made on purpose */
+	int64_t crash_deaths;	/* within crash_window_s: stays DEAD */
+	int64_t crash_window_s;
 	int64_t standby;	/* idle processes ready to take over a slot */
 	struct conf_memory memory;
 	struct conf_tcp tcp;

@@ -28,6 +28,7 @@ struct conf_top {
 	int64_t hang_ms;
 	int64_t start_timeout_ms;
 	uint8_t faults;
+	int64_t crash_deaths, crash_window_s;
 	int64_t standby;
 };
 

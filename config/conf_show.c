@@ -162,6 +162,8 @@ conf_each(const struct conf *c, item_fn fn, void *arg)
 	top.hang_ms = c->hang_ms;
 	top.start_timeout_ms = c->start_timeout_ms;
 	top.faults = c->faults;
+	top.crash_deaths = c->crash_deaths;
+	top.crash_window_s = c->crash_window_s;
 	top.standby = c->standby;
 	it = (struct conf_item){ .table = &conf_top_table, .base = &top };
 	each_of(&it, fn, arg);

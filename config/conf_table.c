@@ -32,6 +32,12 @@ static const struct opt top_opts[] = {
 	  .help = "Most time that a process may take to start." },
 	{ "faults", OPT_BOOL, offsetof(struct conf_top, faults),
 	  .help = "Allow faults that are made on purpose, for tests." },
+	{ "crash_deaths", OPT_INT, offsetof(struct conf_top, crash_deaths),
+	  5, 1, 64, .help = "So many deaths of a slot's workers within "
+	  "crash_window_s: it stays DEAD." },
+	{ "crash_window_s", OPT_INT, offsetof(struct conf_top, crash_window_s),
+	  10, 1, 86400, .unit = "s",
+	  .help = "Time in which deaths are counted." },
 	{ "standby", OPT_INT, offsetof(struct conf_top, standby),
 	  1, 0, BOARD_STANDBYS,
 	  .help = "Idle processes that wait to take over a slot." },

@@ -173,7 +173,7 @@ START_TEST(crash_loop_gives_up_and_retry_begins_anew)
 	uint64_t now = 1000000;
 	uint32_t i;
 
-	for (i = 0; i < SLOT_DEATHS; i++) {
+	for (i = 0; i < slot.deaths_max; i++) {
 		ck_assert(!slot.gave_up);
 		serve(100 + (pid_t)i, now);
 		now += SLOT_GOOD_US - 1;
@@ -199,7 +199,7 @@ START_TEST(rare_deaths_are_no_crash_loop)
 	for (i = 0; i < 50; i++) {
 		serve(100 + (pid_t)i, now);
 		/* the fifth comes just when the first is ten seconds old */
-		now += SLOT_DEATHS_US / (SLOT_DEATHS - 1);
+		now += slot.window_us / (slot.deaths_max - 1);
 		happens(EV_DIED, now);
 		ck_assert_msg(!slot.gave_up, "death %u", i);
 		ck_assert(slot.want_spawn);

@@ -15,6 +15,7 @@
 #include <bsd/string.h>
 
 #include "drill.h"
+#include "view.h"
 
 #define ACTIVE_MS	250	/* active: it moved bytes within this time */
 #define SETTLE_MS	250	/* the window stays open after recovery */
@@ -382,5 +383,17 @@ hurt(struct drill *d, enum drill_kind kind)
 uint64_t
 hurt_lost(struct drill *d)
 {
-	return 0;
+	int64_t lost = 0;
+	json_t *o;
+
+	inst_look(&d->in);
+	if (audit_ask(&d->in) < 0) {
+		fprintf(stderr, "starfish drill: a worker did not count its "
+		    "buffers\n");
+		d->r.failed++;
+		return 0;
+	}
+	o = audit_json(&d->in, &lost);
+	json_decref(o);
+	return (uint64_t)(lost < 0 ? -lost : lost);
 }

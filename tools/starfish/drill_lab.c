@@ -18,7 +18,7 @@
 
 static const char conf_text[] =
     "name = \"%s\";\n"
-    "hang_ms = 500;\n"
+    "hang_ms = 500; crash_deaths = 64; crash_window_s = 1;\n"
     "memory = { buffers = 8192; connections = 8192; timewait = 8192;\n"
     "    chunks = 4096; cache_mb = 16; };\n"
     "ports = (\n"

@@ -225,6 +225,8 @@ slot_init(struct slot *s, uint32_t number, struct slot_super *super)
 	s->state = SLOT_EMPTY;
 	s->child.pidfd = -1;
 	s->super = super;
+	s->deaths_max = 5;
+	s->window_us = 10000000;
 }
 
 int
@@ -234,23 +236,22 @@ slot_crash_loop(struct slot *s, uint64_t now_us)
 
 	s->deaths_us[s->ndeaths % SLOT_DEATHS] = now_us;
 	s->ndeaths++;
-	if (s->ndeaths < SLOT_DEATHS)
+	if (s->ndeaths < s->deaths_max)
 		return 0;
-	oldest = s->deaths_us[s->ndeaths % SLOT_DEATHS];
-	return now_us - oldest < SLOT_DEATHS_US;
+	oldest = s->deaths_us[(s->ndeaths - s->deaths_max) % SLOT_DEATHS];
+	return now_us - oldest < s->window_us;
 }
 
 uint64_t
 slot_backoff(const struct slot *s, uint64_t now_us)
 {
-	static const uint64_t wait_us[SLOT_DEATHS] = {
-		0, 0, 0, 200000, 800000
-	};
 	uint32_t i, n = 0;
 
 	for (i = 0; i < SLOT_DEATHS && i < s->ndeaths; i++)
-		n += now_us - s->deaths_us[i] < SLOT_DEATHS_US;
-	return wait_us[n < SLOT_DEATHS ? n : SLOT_DEATHS - 1];
+		n += now_us - s->deaths_us[i] < s->window_us;
+	/* the last but one, and the last before it is given up */
+	return n + 1 >= s->deaths_max ? 800000 : n + 2 == s->deaths_max ?
+	    200000 : 0;
 }
 
 void

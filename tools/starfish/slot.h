@@ -11,8 +11,7 @@
 #include "child.h"
 #include "hang.h"
 
-#define SLOT_DEATHS	5u	/* so many deaths ... */
-#define SLOT_DEATHS_US	10000000u /* ... in this time: it stays DEAD */
+#define SLOT_DEATHS	64u	/* most deaths that are remembered */
 #define SLOT_GOOD_US	1000000u /* one that served for so long was well: its
 				   death counts alone */
 
@@ -51,6 +50,8 @@ struct slot {
 	uint8_t handing;	/* told to hand over: its end is no death */
 	uint8_t program;	/* which one it runs: super.program[] */
 	uint64_t deaths_us[SLOT_DEATHS]; /* latest deaths, a ring */
+	uint32_t deaths_max;	/* so many, 1 to SLOT_DEATHS, ... */
+	uint64_t window_us;	/* ... within this time: it stays DEAD */
 	uint32_t ndeaths;
 	struct slot_super *super; /* board; NULL: not there yet */
 };
@@ -58,7 +59,10 @@ struct slot {
 /* Why the supervisor killed the process itself. */
 enum slot_kill { KILL_NONE, KILL_HANG, KILL_SLOW_START, KILL_SLOW_STOP };
 
-/* An empty slot. super may be NULL, then nothing is told to the board. */
+/*
+ * An empty slot. super may be NULL, then nothing is told to the board. The
+ * limits of a crash loop are 5 deaths within 10 s until the caller sets them.
+ */
 void	slot_init(struct slot *s, uint32_t number, struct slot_super *super);
 
 /*
@@ -80,8 +84,8 @@ int	slot_event(struct slot *s, enum slot_event ev, uint64_t now_us);
 enum slot_state slot_next(enum slot_state from, enum slot_event ev);
 
 /*
- * Count a death. Whether it was one too many: SLOT_DEATHS of them within
- * SLOT_DEATHS_US.
+ * Count a death. Whether it was one too many: deaths_max of them within
+ * window_us.
  */
 int	slot_crash_loop(struct slot *s, uint64_t now_us);
 

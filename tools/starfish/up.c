@@ -200,6 +200,9 @@ init_super(struct super *s)
 		    &index) == 0 && index >= (uint32_t)
 		    s->conf.workers[group].count;
 		s->mover.cpu[i] = -1;
+		s->slot[i].deaths_max = (uint32_t)s->conf.crash_deaths;
+		s->slot[i].window_us = (uint64_t)s->conf.crash_window_s *
+		    1000000;
 	}
 	standby_init(s);
 	for (i = 0; i < CTL_CLIENTS; i++)

@@ -228,8 +228,8 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 		return;
 	if (sl->kill_why != KILL_SLOW_START)
 		super_say(s, "%s died %u times within %u s: it stays DEAD; "
-		    "starfish revive %u tries again", name, SLOT_DEATHS,
-		    SLOT_DEATHS_US / 1000000, sl->number);
+		    "starfish revive %u tries again", name, sl->deaths_max,
+		    (unsigned int)(sl->window_us / 1000000), sl->number);
 	n = s->phase == SUPER_SERVING ? mover_evacuate(s, sl->number) : 0;
 	if (n > 0)
 		super_say(s, "%s: its connections go to %u other%s", name, n,

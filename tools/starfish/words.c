@@ -47,15 +47,14 @@ static const struct word config_words[] = {
 };
 
 static const struct word words[] = {
-	{ "up", VERB_UP, ARG_NONE, O_FILE | O_DETACH |
-	  O_ADOPT | O_ADOPT_IF | O_NAME, NULL,
+	{ "up", VERB_UP, ARG_NONE,
+	  O_FILE | O_DETACH | O_ADOPT | O_ADOPT_IF | O_NAME, NULL,
 	  "start an instance and watch over it until it is told to end" },
 	{ "down", VERB_DOWN, ARG_NONE, O_NAME, NULL,
 	  "end an instance in order; nothing of it is left" },
 	{ "status", VERB_STATUS, ARG_NONE, O_READ, NULL,
 	  "whether all is well; exit status 0 well, 1 degraded, 2 down" },
-	{ "workers", VERB_WORKERS, ARG_NONE, O_READ, NULL,
-	  "who sits in which slot" },
+	{ "workers", VERB_WORKERS, ARG_NONE, O_READ, NULL, "who sits where" },
 	{ "ports", VERB_PORTS, ARG_NONE, O_READ, NULL,
 	  "ports, their lanes and addresses" },
 	{ "buckets", VERB_BUCKETS, ARG_NONE, O_READ, NULL,
@@ -103,8 +102,7 @@ static const char *const arg_texts[] = {
 	[ARG_NONE] = "", [ARG_SLOT] = " SLOT", [ARG_SLOT_OPT] = " [SLOT]",
 	[ARG_SLOT_MORE] = " SLOT OPTION=VALUE...",
 	[ARG_FILE] = " FILE", [ARG_FILE_OPT] = " [FILE]",
-	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " ...",
-	[ARG_GROUP] = " NAME"
+	[ARG_TOPIC_OPT] = " [COMMAND]", [ARG_REST] = " ...", [ARG_GROUP] = " NAME"
 };
 
 static const struct {
