@@ -166,7 +166,7 @@ def without_its_primary_workers_serve_on_and_none_is_started():
     kill_supervisor()
     kill(named("starfish-prim")[0])
     p = adopt(i)
-    claim("primary is dead" in p.stdout and "down" in p.stdout, p.stdout)
+    claim("primary is dead" in p.stdout and "renew" in p.stdout, p.stdout)
     equal(i.pids(), pids, "the workers stay")
     equal(i.status(ok=(1,))["state"], "degraded", "state")
     equal(get("/f64.bin").status, 200, "and serve")
