@@ -57,7 +57,7 @@ renew_begin(struct super *s, char *err, size_t len)
 void
 renew_turn(struct super *s)
 {
-	uint32_t i, last;
+	uint32_t last;
 
 	if (!s->primary_dead || s->board == NULL || living(s) > 0 ||
 	    stranger_lives(s))
@@ -65,8 +65,7 @@ renew_turn(struct super *s)
 	last = s->board->head.generation;
 	super_say(s, "the last worker of generation %u is gone: generation %u "
 	    "starts", last, last + 1);
-	for (i = 0; i < s->nslots; i++)
-		slot_init(&s->slot[i], i, NULL);
+	super_init_slots(s);
 	standby_init(s);
 	board_close(s->board);
 	s->board = NULL;

@@ -160,6 +160,9 @@ void	super_ring(const struct super *s, uint32_t slot);
 /* A child's end was fetched: child_bury() it later. */
 void	super_bury(struct super *s, pid_t pid);
 
+/* All slots as before the first start: spare ones wait to be added. */
+void	super_init_slots(struct super *s);
+
 /* Change the phase. */
 void	super_enter(struct super *s, enum super_phase phase);
 

@@ -184,15 +184,11 @@ clean(struct super *s)
 	fflush(stdout);
 }
 
-static void
-init_super(struct super *s)
+void
+super_init_slots(struct super *s)
 {
 	uint32_t i, group, index;
 
-	super_block_signals();	/* from here on all is to be cleaned up */
-	notify_init(&s->notify);
-	s->started_us = s->now_us = board_mono_us();
-	s->nslots = s->conf.nslots;
 	for (i = 0; i < s->nslots; i++) {
 		slot_init(&s->slot[i], i, NULL);
 		/* a spare one waits for `starfish add` */
@@ -204,6 +200,18 @@ init_super(struct super *s)
 		s->slot[i].window_us = (uint64_t)s->conf.crash_window_s *
 		    1000000;
 	}
+}
+
+static void
+init_super(struct super *s)
+{
+	uint32_t i;
+
+	super_block_signals();	/* from here on all is to be cleaned up */
+	notify_init(&s->notify);
+	s->started_us = s->now_us = board_mono_us();
+	s->nslots = s->conf.nslots;
+	super_init_slots(s);
 	standby_init(s);
 	for (i = 0; i < CTL_CLIENTS; i++)
 		s->client[i].fd = -1;
