@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import threading
 import time
 
 from lib import (Instance, OURS, TMP, ask, claim, connect, equal, get, http,
@@ -77,6 +78,44 @@ def answers_are_logged_as_json():
               "line")
         equal(r["agent"], '"me"\t\\', "agent")
         claim(r["referer"].startswith("http://x/"), "referer: %r" % r)
+
+
+@test
+def a_log_goes_to_another_file_under_load():
+    root()
+    one, two = TMP + "/one.log", TMP + "/two.log"
+    with Instance([http(count=1, extra='access_log = "%s";' % one)]) as i:
+        stop, sent = threading.Event(), []
+
+        def load():
+            with connect() as s:
+                s.settimeout(20)
+                while not stop.is_set():
+                    s.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 50)
+                    sent.append(50)
+                    left, rest = 50, b""
+                    while left > 0:
+                        rest += s.recv(65536)
+                        left -= rest.count(b"0123456789")
+                        rest = rest[-9:]
+
+        some = [threading.Thread(target=load) for _ in range(4)]
+        for t in some:
+            t.start()
+        try:
+            lines(one, 10)
+            write(i.file, read(i.file).replace(one, two))
+            i.cli("reload")
+            lines(two, 10)
+        finally:
+            stop.set()
+            for t in some:
+                t.join()
+        r = json.loads(i.cli("stats", "--json").stdout)
+        lost = r["services"]["web"]["unlogged"]
+    # nothing is lost between the two writers, and nothing written twice
+    equal(read(one).count("\n") + read(two).count("\n"),
+          sum(sent) - lost, "lines")
 
 
 @test

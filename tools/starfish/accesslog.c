@@ -8,8 +8,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -26,6 +28,7 @@
 #define LOOK_US		1000000u /* at the files' names */
 #define TAKE		4096u	/* most records of a slot in one go */
 #define STOP_MS		2000	/* patience at the end */
+#define LAST		16u	/* looks of one that is to end: a full ring */
 #define AGAIN_US	1000000u /* a writer that died is not started sooner */
 
 /* A file, of one worker entry or of several. */
@@ -200,7 +203,8 @@ static _Noreturn void
 write_logs(const struct super *s)
 {
 	uint64_t looked = 0, now;
-	uint32_t i, g, index, n;
+	uint32_t i, g, index, n, looks = 0;
+	bool ending;
 
 	for (i = 0; i < s->nslots; i++)
 		if (conf_slot(&s->conf, i, &g, &index) == 0)
@@ -214,17 +218,25 @@ write_logs(const struct super *s)
 			for (i = 0; i < s->nslots; i++)
 				source_look(s, i);
 		}
+		/* before the look: what was logged until then is written */
+		ending = told_to_end;
 		n = take_all(s);
-		if (n == 0 && told_to_end)
+		/* while workers go on there always is more: that is for the
+		 * next writer */
+		if (ending && (n == 0 || ++looks == LAST))
 			break;
-		poll(NULL, 0, n > 0 ? BUSY_MS : IDLE_MS);
+		if (!ending)
+			poll(NULL, 0, n > 0 ? BUSY_MS : IDLE_MS);
 	} while (1);
 	_exit(0);
 }
 
 /* ---- the supervisor's part ----------------------------------------------- */
 
-/* Who waits for the supervisor's output must not wait for ours. */
+/*
+ * Who waits for the supervisor's output must not wait for ours. A writer whose
+ * supervisor died may still be there: a ring has one reader at a time.
+ */
 static void
 say_to_log(const struct super *s)
 {
@@ -237,6 +249,9 @@ say_to_log(const struct super *s)
 	dup2(fd, 1);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
 	dup2(fd >= 0 ? fd : 1, 2);
+	while (fd >= 0 && flock(2, LOCK_EX) < 0 && errno == EINTR)
+		if (told_to_end)
+			_exit(0);
 }
 
 static void
