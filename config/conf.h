@@ -185,7 +185,8 @@ void	conf_each(const struct conf *c,
 	    void (*fn)(void *arg, const struct conf_item *it), void *arg);
 
 /* Call fn for every option whose value differs; was or is is NULL where there
- * is no such group. Top options are not looked at, nor what is chosen at the
+ * is no such group. Groups of workers are matched and called by their names:
+ * "workers.web.http". Top options are not looked at, nor what is chosen at the
  * start where the new file says nothing. */
 void	conf_diff(const struct conf *old, const struct conf *new,
 	    void (*fn)(void *arg, const struct conf_item *was,

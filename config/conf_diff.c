@@ -1,6 +1,8 @@
 /*
  * conf_diff: what differs between two configurations, option by option.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "conf_priv.h"
@@ -9,17 +11,30 @@
 #define VALUE_LEN	5120u	/* a list of 16 strings */
 
 struct items {
+	const struct conf *c;
 	uint32_t n;
 	struct conf_item it[ITEMS_MAX];
 };
 
+/* Worker entries are known by their names: one that was put before them does
+ * not make them others. */
 static void
 gather(void *arg, const struct conf_item *it)
 {
 	struct items *all = arg;
+	struct conf_item *to;
+	const char *close = strchr(it->group, ']');
+	unsigned long i;
 
-	if (all->n < ITEMS_MAX)
-		all->it[all->n++] = *it;
+	if (all->n == ITEMS_MAX)
+		return;
+	to = &all->it[all->n++];
+	*to = *it;
+	if (close == NULL || strncmp(it->group, "workers[", 8) != 0)
+		return;
+	i = strtoul(it->group + 8, NULL, 10);
+	snprintf(to->group, sizeof(to->group), "workers.%.31s%s",
+	    all->c->workers[i].name, close + 1);
 }
 
 static const struct conf_item *
@@ -69,6 +84,8 @@ conf_diff(const struct conf *old, const struct conf *new,
 	uint32_t i;
 
 	a.n = b.n = 0;
+	a.c = old;
+	b.c = new;
 	conf_each(old, gather, &a);
 	conf_each(new, gather, &b);
 	/* conf_each() shows the top options in a struct of its own */

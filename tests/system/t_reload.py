@@ -97,6 +97,19 @@ def what_cannot_change_is_named_and_what_is_wrong_changes_nothing():
 
 
 @test
+def a_new_entry_before_another_one_changes_nothing_of_it():
+    root()
+    with Instance([http(count=1, extra='server = "web"')]) as i:
+        new = http(name="new", count=1, extra='server = "new"').replace(
+            ":80", ":81")
+        change(i, "workers = (", "workers = ( %s," % new)
+        out = i.cli("reload").stdout
+        claim("0 options" in out and "workers.new.name" in out,
+              "named: %r" % out)
+        equal(get("/").fields["server"], "web", "Server")
+
+
+@test
 def a_download_ends_with_the_files_it_began_with():
     root()
     old = noise(4_000_000, 1)

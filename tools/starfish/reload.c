@@ -34,17 +34,20 @@ static struct {
 static void
 item_name(const struct conf_item *it, char *buf, size_t len)
 {
-	const char *close = strchr(it->group, ']');
-	unsigned long i;
+	snprintf(buf, len, "%s%s%s", it->group, it->group[0] != '\0' ? "." :
+	    "", it->opt->name);
+}
 
-	if (strncmp(it->group, "workers[", 8) == 0 && close != NULL) {
-		i = strtoul(it->group + 8, NULL, 10);
-		snprintf(buf, len, "workers.%.31s%s.%s", i < rl.next.nworkers ?
-		    rl.next.workers[i].name : "?", close + 1, it->opt->name);
-	} else {
-		snprintf(buf, len, "%s%s%s", it->group, it->group[0] != '\0' ?
-		    "." : "", it->opt->name);
-	}
+/* The entry of the new file that is a running one, by its name; NULL: none. */
+static const struct conf_worker *
+next_worker(const struct conf_worker *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < rl.next.nworkers; i++)
+		if (strcmp(rl.next.workers[i].name, w->name) == 0)
+			return &rl.next.workers[i];
+	return NULL;
 }
 
 static void
@@ -129,24 +132,25 @@ compare_root(struct super *s, const struct conf_item *it, const void *new)
 static void
 compare_roots(struct super *s)
 {
-	const struct conf_worker *w;
+	const struct conf_worker *w, *next;
 	struct conf_item it;
 	uint32_t i;
 
 	memset(rl.source, 0, sizeof(rl.source));
-	for (i = 0; i < s->conf.nworkers && i < rl.next.nworkers; i++) {
+	for (i = 0; i < s->conf.nworkers; i++) {
 		w = &s->conf.workers[i];
-		if (w->options == NULL || w->desc != rl.next.workers[i].desc)
+		next = next_worker(w);
+		if (w->options == NULL || next == NULL ||
+		    w->desc != next->desc)
 			continue;
-		snprintf(it.group, sizeof(it.group), "workers[%u].%s", i,
-		    w->desc->name);
+		snprintf(it.group, sizeof(it.group), "workers.%.31s.%.20s",
+		    w->name, w->desc->name);
 		it.base = w->options;
 		for (it.opt = w->desc->opts->opts; it.opt->name != NULL;
 		    it.opt++)
 			if (it.opt->type == OPT_ROOT ||
 			    it.opt->type == OPT_ROOTS)
-				compare_root(s, &it,
-				    rl.next.workers[i].options);
+				compare_root(s, &it, next->options);
 	}
 }
 
@@ -188,13 +192,13 @@ opt_bytes(const struct opt *o)
 	return 0;
 }
 
-/* Take over what may change. */
+/* Take over what may change; from may be NULL. */
 static void
 take_changes(struct conf_worker *to, const struct conf_worker *from)
 {
 	const struct opt *o;
 
-	if (to->desc != from->desc || to->options == NULL)
+	if (from == NULL || to->desc != from->desc || to->options == NULL)
 		return;
 	for (o = to->desc->opts->opts; o->name != NULL; o++)
 		if (o->live)
@@ -315,8 +319,9 @@ change(struct super *s)
 {
 	uint32_t i;
 
-	for (i = 0; i < s->conf.nworkers && i < rl.next.nworkers; i++)
-		take_changes(&s->conf.workers[i], &rl.next.workers[i]);
+	for (i = 0; i < s->conf.nworkers; i++)
+		take_changes(&s->conf.workers[i],
+		    next_worker(&s->conf.workers[i]));
 	publish(s);
 	for (i = 0; i < s->nslots; i++)
 		super_ring(s, i);
