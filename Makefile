@@ -251,6 +251,7 @@ $(BUILD)/test/%: $(BUILD)/obj/tests/unit/%.o $(call obj,$(CONFIG_SRC)) $(COMMON_
 # of the worker's own files, what can be tried without DPDK
 $(BUILD)/test/confine: $(call obj,secondary/confine.c)
 $(BUILD)/test/reads: $(call obj,secondary/io/reads.c secondary/io/reads_file.c)
+$(BUILD)/test/save: $(call obj,secondary/io/save.c)
 
 unit: $(UNIT_BIN)
 	@tests/run-unit.sh $(UNIT_BIN)

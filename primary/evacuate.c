@@ -153,3 +153,9 @@ evacuate_slots(struct primary *p, uint64_t now_us)
 	}
 	return busy;
 }
+
+int
+evacuate_is_empty(uint32_t slot)
+{
+	return slots[slot] != NULL && slots[slot]->done;
+}

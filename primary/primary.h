@@ -124,6 +124,8 @@ void	port_flush(struct rte_mempool *mp);
 /* Empty the slots that stay DEAD, some of it in each call. Returns whether it
  * wants to be called again in a ms. */
 int	evacuate_slots(struct primary *p, uint64_t now_us);
+/* Whether a slot was emptied: nothing in it is served by anybody. */
+int	evacuate_is_empty(uint32_t slot);
 
 /* tap.c: what net_tap leaves to us --------------------------------------- */
 

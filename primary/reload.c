@@ -52,9 +52,11 @@ user_of_old(const struct primary *p)
 	gen = atomic_load_explicit(&b->cache.generation,
 	    memory_order_relaxed);
 	for (s = 0; gen > 1 && s < b->head.nslots; s++) {
-		/* one that ended in order left no connection */
+		/* one that ended in order left no connection, and one that
+		 * stays dead gave its own away */
 		if (atomic_load_explicit(&b->slot[s].super.state,
-		    memory_order_relaxed) == SLOT_EMPTY)
+		    memory_order_relaxed) == SLOT_EMPTY ||
+		    evacuate_is_empty(s))
 			continue;
 		/* acquire: its last use came before the word */
 		if (atomic_load_explicit(&b->slot[s].worker.cache_free,

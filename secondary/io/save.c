@@ -243,7 +243,7 @@ part(struct writer *w, const struct entry *e)
 }
 
 static void
-piece(struct writer *w, const struct entry *e)
+piece(struct writer *w, const struct entry *e, const uint8_t *data)
 {
 	char path[SAVE_NAME + 8];
 	int fd, err = 0;
@@ -256,8 +256,7 @@ piece(struct writer *w, const struct entry *e)
 	} else if (err == 0) {
 		err = fd = part(w, e);
 		if (fd >= 0)
-			err = put(fd, (const uint8_t *)(e + 1), e->len,
-			    e->at);
+			err = put(fd, data, e->len, e->at);
 		if (err == 0 && e->end == SVC_SAVE_WHOLE &&
 		    (ftruncate(fd, (off_t)(e->at + e->len)) < 0 ||
 		    renameat(w->dir, path, w->dir, e->name) < 0))
@@ -276,23 +275,45 @@ piece(struct writer *w, const struct entry *e)
 	}
 }
 
-/* Write one piece; false: there is none. */
+/* Whether a piece lies between cons and prod, and in the ring. */
+static bool
+is_right(const struct entry *e, uint32_t left, uint64_t ready)
+{
+	return e->size >= sizeof(*e) && e->size % 8 == 0 && e->size <= left &&
+	    e->size <= ready && (e->end == SKIP ||
+	    (e->end <= SVC_SAVE_DROP && e->len <= e->size - sizeof(*e)));
+}
+
+/*
+ * Write one piece; false: there is none. The worker has given up its rights
+ * and we have not: what it says is looked at once, and not believed.
+ */
 static bool
 next(struct writer *w)
 {
 	struct save_ring *r = w->ring;
 	uint64_t cons = atomic_load_explicit(&r->cons, memory_order_relaxed);
-	uint32_t at = (uint32_t)(cons % SAVE_BYTES), size;
-	const struct entry *e = (const struct entry *)(void *)(r->data + at);
-
 	/* acquire: pairs with the worker's release in save_piece() */
-	if (cons == atomic_load_explicit(&r->prod, memory_order_acquire))
+	uint64_t prod = atomic_load_explicit(&r->prod, memory_order_acquire);
+	uint32_t at = (uint32_t)(cons % SAVE_BYTES), size = SAVE_BYTES - at;
+	struct entry e;
+
+	if (cons == prod)
 		return false;
-	size = SAVE_BYTES - at;
-	if (size >= sizeof(*e)) {
-		size = e->size;
-		if (e->end != SKIP)
-			piece(w, e);
+	if (size >= sizeof(e)) {
+		memcpy(&e, r->data + at, sizeof(e));
+		e.name[sizeof(e.name) - 1] = '\0';
+		if (cons % 8 != 0 || !is_right(&e, size, prod - cons)) {
+			if (atomic_load(&r->failed) == 0)
+				log_error("the ring of pieces is damaged");
+			count(&r->failed);
+			atomic_store_explicit(&r->cons, prod,
+			    memory_order_release);
+			return true;
+		}
+		size = e.size;
+		if (e.end != SKIP)
+			piece(w, &e, r->data + at + sizeof(e));
 	}
 	/* release: pairs with the worker's acquire in save_piece() */
 	atomic_store_explicit(&r->cons, cons + size, memory_order_release);

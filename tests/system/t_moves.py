@@ -218,6 +218,9 @@ def a_slot_that_stays_dead_gives_its_connections_to_its_neighbour():
         claim(torn <= len(seen), "%d connections lost by %d kills" % (
             torn, len(seen)))
         equal(i.workers()[1]["connections"] >= 60 - torn, True, "all there")
+        # it keeps nobody from new files: who is there holds none of the old
+        for n in (2, 3, 4):
+            claim("generation %d" % n in i.cli("reload").stdout, "reload")
         i.cli("restart", "0")
         wait_for("a share again", lambda: buckets_now(i) == {0: 256, 1: 256},
                  20)
