@@ -66,6 +66,14 @@ uint32_t conn_write(struct net *n, struct conn *c, const void *buf,
 	    uint32_t len);
 
 /*
+ * Queue a copy of all len bytes, or of none: false unless nothing else is
+ * queued, there is room, and one free chunk takes them. For what must not be
+ * cut; what to do instead is up to the caller.
+ */
+bool	conn_write_whole(struct net *n, struct conn *c, const void *buf,
+	    uint32_t len);
+
+/*
  * Build bytes in place: room for at most *len bytes in one piece at the
  * tail of the queue; *len is set to what there is (at least min). NULL when
  * there is no room for min. min is at most 512. Then conn_commit() the number

@@ -152,6 +152,36 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	return len;
 }
 
+bool
+conn_write_whole(struct net *n, struct conn *c, const void *buf, uint32_t len)
+{
+	struct chunk *k;
+	uint32_t id;
+
+	if (c->sq_tail != ARENA_NONE || len == 0 || shut(c) ||
+	    len > tcp_sndbuf(n, c))
+		return false;
+	if (len <= SMALL_ROOM) {
+		if (n->small_free == ARENA_NONE)
+			return false;
+		k = chunk_get_small(n, &id);
+	} else {
+		id = n->chunk_free;
+		if (id == ARENA_NONE || len > chunk_room(n, id))
+			return false;
+		k = chunk_at(n, id);
+		n->chunk_free = k->next;
+		n->nchunk_free--;
+		*k = (struct chunk){ .next = ARENA_NONE };
+	}
+	k->len = len;
+	c->sq_head = c->sq_tail = c->sq_next = id;
+	c->sq_noff = 0;
+	queued(n, c, len);
+	memcpy(k->data, buf, len);
+	return true;
+}
+
 /* conn_reserve() behind what is queued, or where chunks run short. */
 static __attribute__((noinline)) void *
 reserve_more(struct net *n, struct conn *c, uint32_t min, uint32_t *len)

@@ -204,6 +204,54 @@ START_TEST(reserve_and_commit_write_in_place)
 }
 END_TEST
 
+/* All of it in one chunk of either size, or nothing, and then at once. */
+START_TEST(a_whole_is_queued_whole_or_not_at_all)
+{
+	static const uint32_t lens[] = { 1, 64, 300, 1000 };
+	uint8_t buf[70000];
+	struct h_seg *o;
+	uint32_t i;
+	bool ok;
+
+	open_one();
+	h_fill(buf, 0, sizeof(buf));
+	for (i = 0; i < 4; i++) {
+		IN(ok = conn_write_whole(h.s.net, h.c, buf, lens[i]));
+		ck_assert(ok);
+		ck_assert_uint_eq(conn_queued(h.c), lens[i]);
+		/* not behind others */
+		IN(ok = conn_write_whole(h.s.net, h.c, buf, 1));
+		ck_assert(!ok);
+		h_run(&h);
+		o = h_expect(&h, TH_ACK);
+		ck_assert_uint_eq(o->s.len, lens[i]);
+		ck_assert_mem_eq(o->data, buf, lens[i]);
+		h_ack(&h, h.ack + lens[i]);
+	}
+	IN(ok = conn_write_whole(h.s.net, h.c, buf, 0));
+	ck_assert(!ok);
+	/* larger than any chunk; than the room; without a chunk */
+	IN(ok = conn_write_whole(h.s.net, h.c, buf, sizeof(buf)));
+	ck_assert(!ok);
+	h.s.net->conf.sndbuf = 2048;
+	IN(ok = conn_write_whole(h.s.net, h.c, buf, 2049));
+	ck_assert(!ok);
+	net_starve(h.s.net, true);
+	for (i = 0; i < 4; i++) {
+		IN(ok = conn_write_whole(h.s.net, h.c, buf, lens[i]));
+		ck_assert(!ok);
+	}
+	net_starve(h.s.net, false);
+	ck_assert_uint_eq(conn_queued(h.c), 0);
+	h_run(&h);
+	h_expect_none(&h);
+	IN(conn_shutdown(h.s.net, h.c));
+	IN(ok = conn_write_whole(h.s.net, h.c, buf, 1));
+	ck_assert(!ok);
+	h_fini(&h);
+}
+END_TEST
+
 /* Shared memory is sent as it lies; a large one is not limited by sndbuf. */
 START_TEST(memory_is_sent_without_copy)
 {
@@ -459,6 +507,7 @@ suite(void)
 	tcase_add_test(t, eof_is_behind_the_last_byte);
 	tcase_add_test(t, room_ends_and_comes_back);
 	tcase_add_test(t, reserve_and_commit_write_in_place);
+	tcase_add_test(t, a_whole_is_queued_whole_or_not_at_all);
 	tcase_add_test(t, memory_is_sent_without_copy);
 	tcase_add_test(t, chunks_run_out_and_come_back);
 	tcase_add_test(t, cork_yields_when_chunks_run_out);

@@ -221,6 +221,14 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	return len;
 }
 
+bool
+conn_write_whole(struct net *n, struct conn *c, const void *buf, uint32_t len)
+{
+	if (len == 0 || len > conn_room(n, c) || c->copied > 0)
+		return false;
+	return conn_write(n, c, buf, len) == len;
+}
+
 void *
 conn_reserve(struct net *n, struct conn *c, uint32_t min, uint32_t *len)
 {

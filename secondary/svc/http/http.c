@@ -31,7 +31,7 @@ hx_look(struct hx *x, uint32_t at, const uint8_t **p)
 }
 
 uint8_t *
-hx_reserve(struct hx *x, uint32_t n)
+hx_extend(struct hx *x, uint32_t n)
 {
 	uint32_t len;
 
@@ -43,7 +43,7 @@ hx_reserve(struct hx *x, uint32_t n)
 		len = n;
 	x->res = conn_reserve(x->n, x->c, n < 512 ? n : 512, &len);
 	if (x->res == NULL) {
-		hx_wait_room(x, n);
+		x->res_len = 0;
 		return NULL;
 	}
 	x->res_len = len;
@@ -52,6 +52,16 @@ hx_reserve(struct hx *x, uint32_t n)
 		return x->res;
 	hx_flush(x);
 	return NULL;
+}
+
+uint8_t *
+hx_reserve(struct hx *x, uint32_t n)
+{
+	uint8_t *to = hx_extend(x, n);
+
+	if (to == NULL && x->res_len == 0)
+		hx_wait_room(x, n);
+	return to;
 }
 
 enum http_go
@@ -294,6 +304,7 @@ settle(struct svc *s)
 	struct http_priv *p = s->priv;
 
 	p->wall = -1;
+	repeat_forget(p);
 	p->limits.uri = (uint32_t)conf->max_uri;
 	p->limits.fields = (uint32_t)conf->max_fields;
 	p->own_index = strcmp(conf->index, FCACHE_INDEX) != 0;

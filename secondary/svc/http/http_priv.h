@@ -27,6 +27,8 @@
 #define HTTP_DRAIN	65536u	/* most bytes of an unwanted body to read */
 #define HTTP_LINE	384u	/* bytes of status line, Server and Date */
 #define HTTP_BATCH	4096u	/* bytes asked for when requests are queued */
+#define HTTP_REPEATS	128u	/* requests remembered; a power of two */
+#define HTTP_REPEAT	480u	/* most bytes of one */
 
 /* Options; the table in http.c says what they mean. */
 struct http_conf {
@@ -145,6 +147,17 @@ struct http_peer {
 	uint32_t family;
 };
 
+/* A request that was answered with a whole file, and that answer. */
+struct http_repeat {
+	uint32_t len;		/* bytes of the request; 0: none */
+	uint32_t answer_len;	/* bytes of the answer */
+	uint32_t body_len;	/* of them: of its body */
+	uint32_t missed;	/* others that came here since it was of use */
+	int64_t wall;		/* the second that answer tells */
+	char request[HTTP_REPEAT];
+	char answer[HTTP_LINE + FCACHE_HEAD + HTTP_COPY];
+};
+
 /* A root of its own for requests to a host. */
 struct http_host {
 	const char *name;	/* in the options */
@@ -177,6 +190,7 @@ struct http_priv {
 	uint32_t line_ok;	/* where "Server:" stands in it */
 	/* "HTTP/1.1 200 OK", Server, Date, each with CRLF */
 	char line[HTTP_LINE];
+	struct http_repeat repeat[HTTP_REPEATS];
 	char head[HTTP_HEAD_MAX];	/* a head that lay in pieces */
 	char path[HTTP_URI_MAX + OPT_STRLEN]; /* in normal form */
 	char out[4 * HTTP_URI_MAX + 2048]; /* a response's head */
@@ -232,6 +246,7 @@ uint32_t hx_avail(const struct hx *x);
 /* Slow halves of the functions below. */
 void	hx_commit(struct hx *x);
 uint32_t hx_look(struct hx *x, uint32_t at, const uint8_t **p);
+uint8_t	*hx_extend(struct hx *x, uint32_t n);
 uint8_t	*hx_reserve(struct hx *x, uint32_t n);
 
 /* Give to the send queue what was written into reserved space. Before any
@@ -264,6 +279,15 @@ hx_room(struct hx *x, uint32_t n)
 	if (x->res != NULL && x->res_len - x->res_used >= n)
 		return x->res + x->res_used;
 	return hx_reserve(x, n);
+}
+
+/* The same, but for any n, and if NULL then nothing is asked for. */
+static inline uint8_t *
+hx_room_now(struct hx *x, uint32_t n)
+{
+	if (x->res != NULL && x->res_len - x->res_used >= n)
+		return x->res + x->res_used;
+	return hx_extend(x, n);
 }
 
 static inline void
@@ -311,6 +335,20 @@ enum http_go http_answered(struct hx *x, uint16_t status);
 
 /* Bytes that are no request: answer with status, and end. */
 enum http_go http_refuse(struct hx *x, uint16_t status);
+
+/* ---- repeat.c ---- */
+
+/* Forget all: they follow from the options and the document roots. */
+void	repeat_forget(struct http_priv *p);
+
+/* The answer in hand is e, whole: remember it if that can be of use. */
+void	repeat_keep(struct hx *x, const struct fcache_entry *e);
+
+/*
+ * Answer the request that begins with the n bytes at p, of which nothing was
+ * queued yet, if it is one that is remembered. false: nothing is done.
+ */
+bool	repeat_answer(struct hx *x, const char *p, uint32_t n);
 
 /* ---- gather.c ---- */
 

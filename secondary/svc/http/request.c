@@ -121,6 +121,8 @@ file_whole(struct hx *x, const struct fcache_entry *e)
 	if (x->req.method == METHOD_GET) {
 		x->sent = e->size;
 		svc_count(x->s, HTTP_BYTES, e->size);
+		if (body <= HTTP_COPY)
+			repeat_keep(x, e);
 	}
 	return http_answered(x, 200);
 }
@@ -350,6 +352,8 @@ http_on_head(struct hx *x)
 	piece = hx_peek(x, 0, &p);
 	if (piece == 0)
 		return GO_WAIT;
+	if (repeat_answer(x, (const char *)p, piece))
+		return GO_ON;
 	/* An empty line before a request is skipped (RFC 9112, 2.2), also
 	 * when it comes byte by byte. */
 	if (p[0] == '\r') {
