@@ -143,6 +143,24 @@ signals(void)
 	sigaction(SIGPIPE, &sa, NULL);
 }
 
+static int
+give_up_rights(void)
+{
+	is_confined = 1;
+	return confine(&io.conf->security);
+}
+
+/*
+ * A client's service may open files of the user's at its start, and start a
+ * writer of files; so it gives up the rights after that. It never was a
+ * standby, see tools/starfish/standby.c.
+ */
+static int
+opens_at_start(void)
+{
+	return io.slot != NULL && io.worker->desc->client;
+}
+
 /*
  * Open all that this process will ever open, then give up the right to: what
  * comes later is the same for all, and short.
@@ -162,11 +180,10 @@ prepare(const struct seat_args *a)
 		err = adopt_prepare(&io);
 	if (err == 0 && a->standby != BOARD_NONE)
 		err = standby_prepare(&io, a);
-	if (err == 0) {
+	if (err == 0)
 		resident();
-		is_confined = 1;
-		err = confine(&io.conf->security);
-	}
+	if (err == 0 && !opens_at_start())
+		err = give_up_rights();
 	return err;
 }
 
@@ -209,6 +226,8 @@ start(const struct seat_args *a)
 	io.adopted = adopted > 0;
 	if (err == 0)
 		err = stack_start(&io);
+	if (err == 0 && !is_confined)
+		err = give_up_rights();
 	if (err < 0)
 		return err;
 	if (adopted) {

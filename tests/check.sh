@@ -21,7 +21,8 @@ step pure tests/pure.sh "$build/lib/libstarfish-net.a"
 step layout tests/layout.sh "$build"
 step embed tests/embed.sh "$build"
 step new_service tests/new_service.sh
-step unit tests/run-unit.sh $(ls "$build"/test/* | grep -vE '/sim$|\.')
+step unit tests/run-unit.sh $(find "$build/test" -maxdepth 1 -type f -perm -100 \
+    ! -name sim ! -name '*.*' | sort)
 step sim "$build/test/sim" --keep tests/sim/regressions --seeds 1-500 -j "$(nproc)"
 step flood "$build/bench/flood" -n 32000
 step scripts "$build/test/sim" --scripts tests/sim/scripts

@@ -31,16 +31,15 @@ void *
 svc_keep(void *arg, const char *name, size_t len, bool *old)
 {
 	struct io *io = arg;
-	char dir[BOARD_PATH], path[BOARD_PATH + 64];
+	char file[64];
 	struct stat st;
 	void *mem;
 	int fd;
 
 	*old = false;
-	if (board_dir(dir, sizeof(dir), io->board->head.name) < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "%s/" SVC_KEEP, dir, name, io->me);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	snprintf(file, sizeof(file), SVC_KEEP, name, io->me);
+	fd = openat(io->out, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0640);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		goto fail;
 	*old = io->adopted && (uint64_t)st.st_size == len;
@@ -54,7 +53,7 @@ svc_keep(void *arg, const char *name, size_t len, bool *old)
 	return mem;
 
 fail:
-	log_warn("%s: %s; it will not survive this process", path,
+	log_warn("%s: %s; it will not survive this process", file,
 	    strerror(errno));
 	if (fd >= 0)
 		close(fd);
@@ -66,15 +65,13 @@ svc_share(void *arg, const char *name, uint32_t slot, size_t len)
 {
 	struct io *io = arg;
 	int prot = PROT_READ | (slot == io->me ? PROT_WRITE : 0), fd;
-	char dir[BOARD_PATH], path[BOARD_PATH + 64];
+	char file[64];
 	struct stat st;
 	void *mem;
 
-	if (board_dir(dir, sizeof(dir), io->board->head.name) < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "%s/" SVC_SHARE, dir, name, io->group,
-	    slot);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	snprintf(file, sizeof(file), SVC_SHARE, name, io->group, slot);
+	fd = openat(io->out, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0640);
 	/* never made shorter: others may have mapped it */
 	if (fd < 0 || fstat(fd, &st) < 0 || ((size_t)st.st_size < len &&
 	    ftruncate(fd, (off_t)len) < 0))
@@ -86,7 +83,7 @@ svc_share(void *arg, const char *name, uint32_t slot, size_t len)
 	return mem;
 
 fail:
-	log_warn("%s: %s", path, strerror(errno));
+	log_warn("%s: %s", file, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return NULL;

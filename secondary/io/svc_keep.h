@@ -7,7 +7,7 @@
 
 #include "io.h"
 
-/* Files of the instance's directory: svc_io.keep's name, slot. */
+/* Files of out/, which is the workers' own: svc_io.keep's name, slot. */
 #define SVC_KEEP	"keep-%s-%u"
 /* svc_io.share's name, group, slot. */
 #define SVC_SHARE	"share-%s-%u-%u"

@@ -240,9 +240,11 @@ standby_take(struct super *s, struct slot *sl)
 	struct board_standby *w;
 	uint32_t group, index;
 
-	/* whoever wrote the slot's program wrote its loop */
+	/* whoever wrote the slot's program wrote its loop; a client opens
+	 * files at its start, which a standby no longer may */
 	if (conf_slot(&s->conf, sl->number, &group, &index) < 0 ||
-	    program_is(&s->conf.workers[group]))
+	    program_is(&s->conf.workers[group]) ||
+	    s->conf.workers[group].desc->client)
 		return -ENOENT;
 	while (sb < s->standby + BOARD_STANDBYS && (!is_fit(s, sb) ||
 	    sb->program != sl->program))

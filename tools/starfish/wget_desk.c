@@ -25,7 +25,7 @@ open_desk(struct wget_desks *d, const struct wget_place *w, uint32_t i)
 
 	if (board_dir(dir, sizeof(dir), w->name) < 0)
 		return -EAGAIN;
-	snprintf(path, sizeof(path), "%s/keep-" LOAD_KEEP "-%u", dir,
+	snprintf(path, sizeof(path), "%s/out/keep-" LOAD_KEEP "-%u", dir,
 	    w->slot[i]);
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
