@@ -20,6 +20,7 @@ struct watch {
 	const struct board *board;
 	uint64_t since_us;
 	uint32_t slot;		/* drain */
+	uint32_t serving;	/* add: slots that are to serve in all */
 };
 
 static uint32_t
@@ -27,6 +28,16 @@ state_of(const struct board *b, uint32_t slot)
 {
 	return atomic_load_explicit(&b->slot[slot].super.state,
 	    memory_order_acquire);
+}
+
+static uint32_t
+serving(const struct board *b)
+{
+	uint32_t i, n = 0;
+
+	for (i = 0; i < b->head.nslots && i < BOARD_SLOTS; i++)
+		n += state_of(b, i) == SLOT_SERVING;
+	return n;
 }
 
 /* Buckets that are not yet where they are wanted. */
@@ -73,7 +84,9 @@ is_starting(const struct board *b)
 static int
 all_added(const struct watch *w)
 {
-	return !is_starting(w->board) && under_way(w->board) == 0;
+	/* one that was asked for may still wait for its turn to start */
+	return serving(w->board) >= w->serving && !is_starting(w->board) &&
+	    under_way(w->board) == 0;
 }
 
 static int
@@ -123,13 +136,19 @@ int
 verb_add(const struct request *rq)
 {
 	struct watch w = { .since_us = board_mono_us() };
-	char name[BOARD_NAME], line[CTL_LINE], cpu[16] = "-";
+	char name[BOARD_NAME], line[CTL_LINE], cpu[16] = "-", err[256];
+	struct board *b;
 	int status;
 
 	if (rq->cpu >= 0)
 		snprintf(cpu, sizeof(cpu), "%d", (int)rq->cpu);
 	snprintf(line, sizeof(line), "add %.100s %u %s", rq->group, rq->count,
 	    cpu);
+	if (inst_choose(name, rq->name, err, sizeof(err)) == 0 &&
+	    board_open(&b, name, 0, 0) == 0) {
+		w.serving = serving(b) + rq->count;
+		board_close(b);
+	}
 	status = verb_ask(rq, line, name);
 	return status != 0 ? status : watch(&w, name, ADD_MS, all_added);
 }
