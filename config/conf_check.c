@@ -17,6 +17,7 @@
 struct cpus {
 	cpu_set_t allowed;	/* by the kernel, for this process */
 	uint32_t used[CPU_SETSIZE]; /* slots on it */
+	uint32_t busy[CPU_SETSIZE]; /* of them those that are no spare ones */
 	int max;		/* configured CPUs */
 };
 
@@ -48,6 +49,7 @@ named_cpus(struct reader *r, const config_setting_t *list, uint32_t i,
 		cpu = w->cpu_list.v[k % w->cpu_list.n];
 		w->cpus[w->ncpus++] = cpu;
 		u->used[cpu]++;
+		u->busy[cpu] += k < (uint32_t)w->count;
 	}
 }
 
@@ -87,12 +89,13 @@ check_cpus(struct reader *r, const config_setting_t *list)
 			cpu = free_cpu(&u);
 			w->cpus[w->ncpus++] = cpu;
 			u.used[cpu]++;
+			u.busy[cpu] += k < (uint32_t)w->count;
 		}
 	}
 	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (u.used[cpu] > 1)
+		if (u.busy[cpu] > 1)
 			reader_warn(r, list, "workers: %u slots share CPU %d; "
-			    "each is slower than alone", u.used[cpu], cpu);
+			    "each is slower than alone", u.busy[cpu], cpu);
 }
 
 /* Make a root absolute, counted from the file's directory. 0 or -errno. */

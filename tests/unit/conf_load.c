@@ -86,7 +86,7 @@ START_TEST(lab_is_what_the_manual_says)
 	ck_assert_mem_eq(c.ports[0].addrs[0].addr, "\x0a\x4d\x00\x02", 4);
 	ck_assert_uint_eq(c.ports[0].addrs[0].prefix, 24);
 	ck_assert_str_eq(c.workers[0].service, "http");
-	ck_assert_uint_eq(c.nslots, 2);
+	ck_assert_uint_eq(c.nslots, 3);	/* one is spare */
 	ck_assert_uint_eq(c.workers[0].listeners[0].port_lo, 80);
 	conf_roots(&c, root, &n);
 	ck_assert_uint_eq(n, 1);

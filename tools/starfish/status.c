@@ -213,15 +213,19 @@ status_text(struct view *v, FILE *out)
 	const struct inst *in = &v->in;
 	const struct board *b = in->board;
 	char age[32], drops[2048];
-	uint32_t i, serving = 0, finished = 0;
-	char more[32] = "";
+	uint32_t i, serving = 0, finished = 0, spare = 0;
+	char more[64] = "";
 
 	for (i = 0; i < in->nslots; i++) {
 		serving += in->slot[i].state == SLOT_SERVING;
-		finished += in->slot[i].finished;
+		spare += in->slot[i].spare;
+		finished += in->slot[i].finished && !in->slot[i].spare;
 	}
 	if (finished > 0)
 		snprintf(more, sizeof(more), ", %u finished", finished);
+	if (spare > 0)
+		snprintf(more + strlen(more), sizeof(more) - strlen(more),
+		    ", %u spare", spare);
 	view_age(board_real_us() - b->head.started_us, age, sizeof(age));
 	if (in->health == INST_WELL)
 		fprintf(out, "%s: all is well: %u of %u slots serve%s, up "
