@@ -24,6 +24,7 @@
 #define TICK_MS		2	/* requests are due at this grain */
 #define OPEN_TICK	64u	/* connections opened per tick, at most */
 #define THINK_US	60000u	/* between requests, on average */
+#define RARE		60u	/* one request in so many is for a large file */
 #define KV_FILES	3u	/* values are the smaller ones */
 #define IDLE_US		1500000u /* of idle connections */
 
@@ -129,10 +130,13 @@ open_one(struct clients *cl, struct client_conn *c)
 static void
 ask(struct clients *cl, struct client_conn *c)
 {
-	static const uint8_t often[] = { 0, 1, 1, 1, 2, 2, 3, 3, 4, 5 };
+	/* the larger a file, the rarer: clients that keep both processors
+	 * busy would see their own delays */
+	static const uint8_t often[] = { 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3 };
 	uint32_t file;
 
-	file = c->kind == CLIENT_IDLE ? 0 : often[rnd(cl, sizeof(often))];
+	file = c->kind == CLIENT_IDLE ? 0 : rnd(cl, RARE) == 0 ?
+	    4 + (uint32_t)rnd(cl, 2) : often[rnd(cl, sizeof(often))];
 	if (c->kind == CLIENT_WS)
 		ws_ask(c, file);
 	else if (c->kind == CLIENT_KV)
