@@ -49,6 +49,33 @@ int	http_resp_head(struct http_resp *r, const char *p, uint32_t n,
 	    bool head);
 
 /*
+ * A head that was parsed, and what it said. Servers answer the same request
+ * with the same words but for the Date, so most heads need no parser: they are
+ * compared. Zeroed: none is known.
+ */
+#define RESP_KNOWN	512u	/* longer heads are not remembered */
+
+struct http_known {
+	struct http_resp resp;	/* as http_resp_head() left it */
+	uint16_t len;		/* of the head */
+	uint16_t date, date_end; /* the value of its Date, or both 0 */
+	uint8_t head;		/* it answered a HEAD */
+	char text[RESP_KNOWN];
+};
+
+/* Remember a head of n bytes at p that http_resp_head() took, and r. */
+void	http_known_keep(struct http_known *k, const struct http_resp *r,
+	    const char *p, uint32_t n, bool head);
+
+/*
+ * Whether the n bytes at p begin with the head that is known, whose Date may
+ * be another of the same length: then *r is as http_resp_head() would leave
+ * it, and the head's length is returned. 0: it has to be parsed.
+ */
+uint32_t http_known_head(struct http_known *k, struct http_resp *r,
+	    const char *p, uint32_t n, bool head);
+
+/*
  * Take n bytes of body at p; p may be NULL in phases other than RESP_CHUNKED.
  * Returns how many belong to this response; phase is RESP_DONE after the
  * last. RESP_BAD: malformed chunk.

@@ -12,6 +12,7 @@
 #include "../../secondary/proto/http_date.h"
 #include "../../secondary/proto/http_path.h"
 #include "../../secondary/proto/http_range.h"
+#include "../../secondary/proto/http_req.h"
 #include "../../secondary/proto/http_resp.h"
 
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
@@ -489,6 +490,103 @@ START_TEST(response_heads_say_what_follows)
 }
 END_TEST
 
+/* The state without what bytes of padding there are. */
+static void
+same_state(const struct http_resp *a, const struct http_resp *b)
+{
+	ck_assert_uint_eq(a->left, b->left);
+	ck_assert_uint_eq(a->body, b->body);
+	ck_assert_mem_eq(&a->chunk, &b->chunk, sizeof(a->chunk));
+	ck_assert_uint_eq(a->status, b->status);
+	ck_assert_uint_eq(a->phase, b->phase);
+	ck_assert_uint_eq(a->keepalive, b->keepalive);
+}
+
+/* What is known of a head is nothing but what the parser says of it. */
+static uint32_t
+known_or_parsed(struct http_known *k, const char *p, uint32_t n)
+{
+	struct http_resp fast, full;
+	uint32_t len;
+
+	memset(&fast, 0, sizeof(fast));
+	memset(&full, 0, sizeof(full));
+	len = http_known_head(k, &fast, p, n, false);
+	if (len == 0)
+		return 0;
+	ck_assert_uint_eq(http_head_end(p, n, 0), len);
+	ck_assert_int_eq(http_resp_head(&full, p, len, false), 0);
+	same_state(&fast, &full);
+	return len;
+}
+
+static const char *const known_heads[] = {
+	"HTTP/1.1 200 OK\r\nServer: x\r\nDate: Fri, 27 Nov 2026 02:25:02 GMT"
+	"\r\nContent-Length: 64\r\nConnection: close\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nContent-Length: 5\r\ndAtE:x\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nDate:\r\nTransfer-Encoding: chunked\r\n\r\n",
+	"HTTP/1.1 200 OK\r\nX-Date: 1\r\nDated: 2\r\n\r\n",
+	"HTTP/1.0 200 OK\r\nDate: 1\r\nDate: 2\r\nContent-Length: 3\r\n\r\n",
+};
+
+/*
+ * A head is taken for the one before only if parsing it gives the same: every
+ * byte becomes every other one, and each part of the head comes alone.
+ */
+START_TEST(a_known_head_is_what_the_parser_would_say)
+{
+	const char *head = known_heads[_i];
+	uint32_t n = (uint32_t)strlen(head), at, v, took = 0;
+	struct http_known k;
+	struct http_resp r;
+	char *p = malloc(n);
+
+	memcpy(p, head, n);
+	for (at = 0; at < n; at++) {
+		for (v = 0; v < 256; v++) {
+			memset(&k, 0, sizeof(k));
+			memset(&r, 0, sizeof(r));
+			ck_assert_int_eq(http_resp_head(&r, head, n, false),
+			    0);
+			http_known_keep(&k, &r, head, n, false);
+			p[at] = (char)v;
+			took += known_or_parsed(&k, p, n) > 0;
+			p[at] = head[at];
+			/* and what became known by that is right, too */
+			ck_assert_uint_eq(known_or_parsed(&k, p, n), n);
+			ck_assert_uint_eq(http_known_head(&k, &r, p, n, true),
+			    0);
+		}
+		ck_assert_uint_eq(http_known_head(&k, &r, p, at, false), 0);
+	}
+	/* Once at each place, and other dates: 30 bytes with the blank. */
+	ck_assert_uint_ge(took, _i == 0 ? n + 30 * 100 : n);
+	free(p);
+}
+END_TEST
+
+/* Interim answers, refused heads and long ones are not kept. */
+START_TEST(what_says_nothing_of_a_body_is_not_known)
+{
+	uint32_t n = (uint32_t)strlen(responses[_i].head);
+	struct http_known k;
+	struct http_resp r;
+	char big[RESP_KNOWN + 64];
+
+	memset(&k, 0, sizeof(k));
+	memset(&r, 0, sizeof(r));
+	http_resp_head(&r, responses[_i].head, n, false);
+	http_known_keep(&k, &r, responses[_i].head, n, false);
+	ck_assert(known_or_parsed(&k, responses[_i].head, n) ==
+	    (r.phase == RESP_BAD || r.phase == RESP_HEAD ? 0 : n));
+	n = (uint32_t)snprintf(big, sizeof(big), "HTTP/1.1 200 OK\r\nA: %0*d"
+	    "\r\n\r\n", (int)RESP_KNOWN, 1);
+	ck_assert_int_eq(http_resp_head(&r, big, n, false), 0);
+	http_known_keep(&k, &r, big, n, false);
+	ck_assert_uint_eq(http_known_head(&k, &r, big, n, false), 0);
+}
+END_TEST
+
 START_TEST(response_bodies_are_counted_to_their_end)
 {
 	static const uint8_t chunked[] = "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\nX";
@@ -605,6 +703,10 @@ main(void)
 	    0, COUNT(chunks));
 	tcase_add_test(tc, extensions_and_trailers_are_bounded);
 	tcase_add_loop_test(tc, response_heads_say_what_follows, 0,
+	    COUNT(responses));
+	tcase_add_loop_test(tc, a_known_head_is_what_the_parser_would_say, 0,
+	    COUNT(known_heads));
+	tcase_add_loop_test(tc, what_says_nothing_of_a_body_is_not_known, 0,
 	    COUNT(responses));
 	tcase_add_test(tc, response_bodies_are_counted_to_their_end);
 	tcase_add_test(tc,

@@ -482,6 +482,46 @@ START_TEST(the_loop_is_closed_and_the_pipeline_full)
 }
 END_TEST
 
+/*
+ * Heads that differ from the one before by a date, a digit of the status or
+ * of the length, cut at every byte: each is read as what it is.
+ */
+START_TEST(heads_that_nearly_repeat_are_told_apart)
+{
+	static const char text[] =
+	    "HTTP/1.1 200 OK\r\nDate: 01\r\nContent-Length: 2\r\n\r\nab"
+	    "HTTP/1.1 200 OK\r\nDate: 01\r\nContent-Length: 2\r\n\r\nab"
+	    "HTTP/1.1 200 OK\r\nDate: 02\r\nContent-Length: 2\r\n\r\nab"
+	    "HTTP/1.1 200 OK\r\nDate: 02\r\nContent-Length: 4\r\n\r\nHTTP"
+	    "HTTP/1.1 500 OK\r\nDate: 02\r\nContent-Length: 4\r\n\r\nHTTP"
+	    "HTTP/1.1 100 OK\r\n\r\n"
+	    "HTTP/1.1 200 OK\r\nDate: 02\r\nContent-Length: 4\r\n\r\nHTTP"
+	    "HTTP/1.1 200 OK\r\nDate: 03\r\nContent-Length: 4\r\n\r\nHTTP"
+	    "HTTP/1.1 204 OK\r\nDate: 03\r\nContent-Length: 4\r\n\r\n";
+	struct wget_conf *conf;
+	uint32_t at, n = sizeof(text) - 1;
+	struct net *net;
+
+	for (at = 1; at < n; at++) {
+		conf = conf_new();
+		conf->keep_alive = 8;
+		conf->pipeline = 8;
+		conf->expect_bytes = 4;
+		net = start(conf);
+		tick(net);
+		opened(net, net->conns[0]);
+		mock_input(net, net->conns[0], text, at);
+		mock_input(net, net->conns[0], text + at, n - at);
+		ck_assert_uint_eq(sum(net)->responses, 8);
+		ck_assert_uint_eq(sum(net)->mismatched, 4);
+		ck_assert_uint_eq(errors(net)[LOAD_BAD_STATUS], 1);
+		ck_assert_uint_eq(sum(net)->failed, 0);
+		ck_assert_uint_eq(sum(net)->bytes_in, 22);
+		mock_stop(net);
+	}
+}
+END_TEST
+
 START_TEST(slots_share_the_work_evenly)
 {
 	uint64_t flows = 0, conc = 0;
@@ -697,6 +737,7 @@ main(void)
 	tcase_add_test(tc, an_oversize_head_fails_the_flow);
 	tcase_add_loop_test(tc, bodies_of_another_size_are_mismatched, 0, 2);
 	tcase_add_test(tc, the_loop_is_closed_and_the_pipeline_full);
+	tcase_add_test(tc, heads_that_nearly_repeat_are_told_apart);
 	tcase_add_test(tc, slots_share_the_work_evenly);
 	tcase_add_test(tc, a_timed_run_ends_when_its_requests_do);
 	tcase_add_test(tc, uploads_send_their_whole_body);

@@ -56,23 +56,29 @@ garbage(const char *p, uint32_t n)
 	return memcmp(p, "HTTP/", n < 5 ? n : 5) != 0;
 }
 
-/*
- * Take the head of a response, which starts skip bytes from the first unread
- * one. Returns its bytes; 0: not whole yet, or the flow failed.
- */
-static uint32_t
-take_head(struct wgx *x, uint32_t skip, const uint8_t *p, uint32_t n)
+/* Parse a head that is whole. False: the flow failed. */
+static bool
+parse_head(struct wgx *x, const char *head, uint32_t len)
 {
-	struct wget_state *st = x->st;
-	const char *head = (const char *)p;
-	uint32_t len, from;
+	bool is_head = x->conf->method == WGET_M_HEAD;
 	int err;
 
-	if (!(st->flags & WF_FIRST)) {
-		st->flags |= WF_FIRST;
-		hist_add(&x->t->first, (uint32_t)x->now -
-		    st->when[st->got % WGET_PIPELINE]);
+	err = http_resp_head(&x->st->resp, head, len, is_head);
+	if (err < 0) {
+		bad_head(x, err);
+		return false;
 	}
+	http_known_keep(&x->p->known, &x->st->resp, head, len, is_head);
+	return true;
+}
+
+/* Find and parse a head. Returns its bytes; 0: not whole, or it failed. */
+static uint32_t
+read_head(struct wgx *x, uint32_t skip, const char *head, uint32_t n)
+{
+	struct wget_state *st = x->st;
+	uint32_t len, from;
+
 	len = st->searched == 0 ? http_head_end(head, n, 0) : 0;
 	if (len == 0) {
 		if (garbage(head, n)) {
@@ -94,13 +100,28 @@ take_head(struct wgx *x, uint32_t skip, const uint8_t *p, uint32_t n)
 		conn_copy(x->n, x->c, skip, x->p->head, len);
 	}
 	st->searched = 0;
-	err = http_resp_head(&st->resp, head, len,
-	    x->conf->method == WGET_M_HEAD);
-	if (err < 0) {
-		bad_head(x, err);
-		return 0;
+	return parse_head(x, head, len) ? len : 0;
+}
+
+/*
+ * Take the head of a response, which starts skip bytes from the first unread
+ * one. Returns its bytes; 0: not whole yet, or the flow failed.
+ */
+static uint32_t
+take_head(struct wgx *x, uint32_t skip, const uint8_t *p, uint32_t n)
+{
+	struct wget_state *st = x->st;
+	const char *head = (const char *)p;
+	uint32_t len;
+
+	if (!(st->flags & WF_FIRST)) {
+		st->flags |= WF_FIRST;
+		hist_add(&x->t->first, (uint32_t)x->now -
+		    st->when[st->got % WGET_PIPELINE]);
 	}
-	return len;
+	len = st->searched > 0 ? 0 : http_known_head(&x->p->known, &st->resp,
+	    head, n, x->conf->method == WGET_M_HEAD);
+	return len > 0 ? len : read_head(x, skip, head, n);
 }
 
 /* Take bytes of a body; 0 with x->stalled: no room to save them. */

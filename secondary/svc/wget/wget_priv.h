@@ -146,6 +146,7 @@ struct wget_priv {
 	uint32_t req_len[2];	/* [1]: the last one of a connection */
 	char req[2][WGET_REQUEST];
 	char pattern[WGET_PATTERN];
+	struct http_known known; /* the last response's head */
 	char head[WGET_HEAD];
 	struct wget_conf ordered;
 	char text[LOAD_TEXT];	/* report */
