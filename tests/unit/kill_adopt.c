@@ -13,16 +13,22 @@
  */
 #include "../lib/kill_bed.h"
 
-#define HANG		2000000u /* polls until a child counts as stuck */
+#define HANG		20.0	/* seconds until a child counts as stuck */
 #define KILLS_MIN	10u	/* of a run, however slow the machine is */
+#define KILLS		1000u	/* enough of them at random */
 #define KILL_NS		200000u	/* a random kill comes within this time */
-#define WINDOW		64u	/* most instructions judged one by one */
-#define PLAYED		32u	/* one in so many is played to the end */
+#define WINDOW		512u	/* most instructions judged one by one */
+#define MARKS		48u	/* a window begins at one of the next so many */
+#define PLAYED		64u	/* one in so many is played to the end */
+#define POINTS		3000u	/* judged in a run, one instruction each */
+#define DIFFERENT	100u	/* states among them, at least */
 
 /* What both processes see, beside the server's arena and frames. */
 struct shared {
 	_Atomic uint32_t go, done; /* turns asked for, turns finished */
+	_Atomic uint32_t begun;	/* turns begun */
 	_Atomic uint32_t again;	/* the last turn is repeated until death */
+	_Atomic uint32_t marks;	/* until the server stops; 0: it does not */
 	_Atomic uint64_t now;
 	struct plain_box to_server, from_server;
 };
@@ -43,21 +49,62 @@ client_turn(bool open)
 	atomic_store(&sh->from_server.n, 0);
 }
 
+/*
+ * A place in a turn at which a window may begin: the server stops itself, for
+ * stepping there from the start of the turn takes thousands of steps.
+ */
+static void
+mark(void)
+{
+	uint32_t left = atomic_load(&sh->marks);
+
+	if (left == 0)
+		return;
+	atomic_store(&sh->marks, left - 1);
+	if (left == 1)
+		raise(SIGSTOP);
+}
+
+static void
+marked_event(void *arg, struct conn *c, uint32_t events)
+{
+	mark();
+	server_event(arg, c, events);
+	mark();
+}
+
+/* As plain_turn(), with marks. */
+static void
+server_turn(void)
+{
+	uint64_t now = atomic_load(&sh->now);
+
+	mark();
+	plain_take(&server, &sh->to_server, now);
+	mark();
+	while (net_advance(server.net, now, 256) > 0)
+		continue;
+	net_events(server.net, now, 256);
+	mark();
+	net_output(server.net, now);
+	mark();
+	plain_send(&server, &sh->from_server);
+}
+
 static void
 server_loop(void *arg)
 {
 	uint32_t done = atomic_load(&sh->done);
 
 	for (;;) {
-		while (atomic_load_explicit(&sh->go, memory_order_acquire) ==
-		    done)
-			sched_yield();
+		while (atomic_load(&sh->go) == done)
+			word_wait(&sh->go, done);
+		atomic_store(&sh->begun, done + 1);
 		do
-			plain_turn(&server, &sh->to_server, &sh->from_server,
-			    atomic_load(&sh->now));
+			server_turn();
 		while (atomic_load(&sh->again));
-		atomic_store_explicit(&sh->done, ++done,
-		    memory_order_release);
+		atomic_store(&sh->done, ++done);
+		word_wake(&sh->done);
 	}
 }
 
@@ -68,19 +115,27 @@ step_time(void)
 	atomic_store(&sh->now, now_us);
 }
 
+static void
+ask_turn(void)
+{
+	atomic_fetch_add(&sh->go, 1);
+	word_wake(&sh->go);
+}
+
 /* Ask the child for a turn and wait until it is done. */
 static void
 child_turn(void)
 {
-	uint32_t polls = 0, go = atomic_load(&sh->go) + 1;
+	double until = seconds() + HANG;
+	uint32_t done = atomic_load(&sh->done);
 
-	atomic_store(&sh->go, go);
-	while (atomic_load(&sh->done) != go) {
-		if (++polls > HANG) {
+	ask_turn();
+	while (atomic_load(&sh->done) == done) {
+		if (seconds() > until) {
 			BAD("the server hangs");
 			return;
 		}
-		sched_yield();
+		word_wait(&sh->done, done);
 	}
 	atomic_store(&sh->to_server.n, 0);
 }
@@ -141,9 +196,13 @@ static void
 adopt(void)
 {
 	uint64_t torn = atomic_load(&server.counters[CNT_conn_torn]);
+	struct arena *a = server.arena;
 	uint64_t most = !forget_hands;
-	const char *why = plain_adopt(&server, SERVER_PORT, now_us);
+	const char *why;
 
+	if (forget_hands)
+		a->hands = a->hands2 = ARENA_NONE;
+	why = plain_adopt(&server, SERVER_PORT, now_us);
 	if (why == NULL)
 		why = plain_count(&server);
 	/* checks of bounds and sums find a half-written record, too: there
@@ -164,14 +223,11 @@ adopt(void)
 static void
 succeed(bool traced)
 {
-	struct arena *a = server.arena;
 	int status;
 	pid_t pid;
 
 	note_torn();
-	if (forget_hands) {
-		a->hands = a->hands2 = ARENA_NONE;
-	} else if (traced && rnd(6) == 0) {
+	if (traced && !forget_hands && rnd(6) == 0) {
 		pid = spawn(true, adopt_then_wait, NULL);
 		waitpid(pid, &status, 0);
 		step(pid, 1 + rnd(1u << (6 + rnd(8))), false);
@@ -192,7 +248,7 @@ run_init(uint64_t seed)
 	bed_init(seed);
 	sh = plain_memory(sizeof(*sh));
 	bed_conf(&server, 2, seed);
-	server.env.event = server_event;
+	server.env.event = marked_event;
 	server.env.arg = &server;
 	/* The server sends without copying: its frames refer to chunks. */
 	server.conf.port[0].caps = client.conf.port[0].caps | NET_CAP_FRAGS;
@@ -231,6 +287,53 @@ finish(void)
 		BAD("at the end: %s", why);
 }
 
+/* What a judge does with a copy of what the dead one left. */
+static void
+judge_here(void)
+{
+	keep_box = rnd(2);
+	note_torn();
+	adopt();
+}
+
+/* The same, and then everything goes on to its end. */
+static void
+judge_and_play(void)
+{
+	if (!judge_fork())
+		return;
+	judge_here();
+	finish();
+	judge_end();
+}
+
+/* Let the server go to one of its marks; false: its turn ends before. */
+static bool
+go_to_mark(pid_t pid)
+{
+	double until = seconds() + HANG;
+	int status;
+
+	atomic_store(&sh->marks, 1 + rnd(MARKS));
+	ptrace(PTRACE_CONT, pid, 0, 0);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (atomic_load(&sh->done) == atomic_load(&sh->go)) {
+			atomic_store(&sh->marks, 0);
+			kill(pid, SIGSTOP);
+			waitpid(pid, &status, 0);
+			return false;
+		}
+		if (seconds() > until) {
+			BAD("the server hangs");
+			return false;
+		}
+		sched_yield();
+	}
+	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP)
+		BAD("the server ended by itself, status %x", status);
+	return true;
+}
+
 /*
  * Go to a window of instructions, and judge in a copy what a death at each of
  * them would do.
@@ -238,24 +341,38 @@ finish(void)
 static void
 step_window(pid_t pid)
 {
-	bool to_the_end;
-	uint32_t w;
+	uint32_t w = 1 + rnd(WINDOW);
 
-	step(pid, 1 + rnd(1u << (4 + rnd(8))), forget_hands || rnd(4) != 0);
-	for (w = forget_hands ? 0 : rnd(WINDOW); w > 0 &&
-	    verdict.why[0] == '\0' && atomic_load(&sh->done) !=
-	    atomic_load(&sh->go); w--) {
-		to_the_end = rnd(PLAYED) == 0;
-		if (judge_fork(to_the_end)) {
-			keep_box = rnd(2);
-			note_torn();
-			adopt();
-			if (to_the_end)
-				finish();
-			judge_end();
-		}
+	if (!go_to_mark(pid))
+		return;
+	step(pid, 1 + rnd(64), rnd(4) != 0);
+	judge_open(REGION_SERVER, REGION_SERVER + 2, judge_here);
+	judge_point(true);
+	while (--w > 0 && verdict.why[0] == '\0' && atomic_load(&sh->done) !=
+	    atomic_load(&sh->go)) {
 		step(pid, 1, false);
+		judge_point(false);
+		if (rnd(PLAYED) == 0)
+			judge_and_play();
 	}
+	judge_close();
+}
+
+/* Some time after the last turn has begun. */
+static void
+wait_random(void)
+{
+	double until = seconds() + HANG;
+
+	while (atomic_load(&sh->begun) != atomic_load(&sh->go)) {
+		if (seconds() > until) {
+			BAD("the server does not begin");
+			return;
+		}
+		sched_yield();
+	}
+	for (until = seconds() + 1e-9 * rnd(KILL_NS); seconds() < until;)
+		continue;
 }
 
 /* One life of a server: some turns, then death within one. */
@@ -263,7 +380,6 @@ static void
 life(bool traced)
 {
 	uint32_t i, turns = rnd(12);
-	double until;
 	pid_t pid = spawn(traced, server_loop, NULL);
 	int status;
 
@@ -285,13 +401,11 @@ life(bool traced)
 	/* Frames that come once more change nothing, and there is always one
 	 * in hand. */
 	atomic_store(&sh->again, !traced);
-	atomic_store(&sh->go, atomic_load(&sh->go) + 1);
+	ask_turn();
 	if (traced)
 		step_window(pid);
 	else
-		for (until = seconds() + 1e-9 * rnd(KILL_NS);
-		    seconds() < until;)
-			continue;
+		wait_random();
 	end(pid);
 	atomic_store(&sh->again, 0);
 	verdict.kills++;
@@ -299,27 +413,39 @@ life(bool traced)
 	succeed(traced);
 }
 
-/* Lives until there were enough, or time is up (but for a few at least), or
- * something is wrong. */
+/* Whether a run has seen what it is to see: so many points, or else so many
+ * kills, or a few in the time there is. */
+static bool
+is_enough(uint32_t points, uint32_t kills, double until)
+{
+	if (verdict.kills < KILLS_MIN)
+		return false;
+	if (points > 0)
+		return verdict.points >= points;
+	return verdict.kills >= kills || seconds() >= until;
+}
+
+/* Lives until there were enough, or something is wrong; points: each ends
+ * after a window of single steps; 0: at random. */
 static void
-run(uint64_t seed, bool traced, uint32_t kills, double limit)
+run(uint64_t seed, bool traced, uint32_t points, double limit)
 {
 	double until = seconds() + limit;
 
 	run_init(seed);
 	share_cpu(traced);
-	while (verdict.kills < kills && verdict.why[0] == '\0' &&
-	    (verdict.kills < KILLS_MIN || seconds() < until))
+	while (verdict.why[0] == '\0' && !is_enough(points, KILLS, until))
 		life(traced);
 	if (verdict.why[0] == '\0')
 		finish();
 	fprintf(stderr, "  %s, seed 0x%llx: %u kills, %u with a record in "
 	    "hands, %u live connections torn, %u resets, %u finished, %u "
-	    "killed adopting, %u more deaths judged, %u to the end\n",
+	    "killed adopting; %u points judged, %u of them different states, "
+	    "%u played to the end\n",
 	    traced ? "stepped" : "random", (unsigned long long)seed,
 	    verdict.kills, verdict.in_hands, verdict.torn, verdict.resets,
-	    verdict.finished, verdict.adoptions_cut, verdict.judged,
-	    verdict.played);
+	    verdict.finished, verdict.adoptions_cut, verdict.points,
+	    verdict.judged, verdict.played);
 	run_fini();
 }
 
@@ -329,7 +455,7 @@ START_TEST(a_kill_at_a_random_moment_costs_one_connection_at_most)
 	uint64_t seed = run_seed() + (uint64_t)_i;
 	uint32_t f = kill_factor();
 
-	run(seed, false, 1000 * f, 1.5 * f);
+	run(seed, false, 0, 1.5 * f);
 	ck_assert_msg(verdict.why[0] == '\0', "STARFISH_SEED=0x%llx: %s",
 	    (unsigned long long)seed, verdict.why);
 	ck_assert_uint_ge(verdict.kills, KILLS_MIN);
@@ -348,11 +474,13 @@ START_TEST(a_kill_at_any_instruction_costs_one_connection_at_most)
 		fprintf(stderr, "  ptrace is not allowed here\n");
 		return;
 	}
-	run(seed, true, 400 * f, 2.5 * f);
+	run(seed, true, POINTS * f, 0);
 	ck_assert_msg(verdict.why[0] == '\0', "STARFISH_SEED=0x%llx: %s",
 	    (unsigned long long)seed, verdict.why);
 	ck_assert_uint_ge(verdict.kills, KILLS_MIN);
 	ck_assert_uint_gt(verdict.in_hands, 0);
+	ck_assert_uint_ge(verdict.points, POINTS * f);
+	ck_assert_uint_ge(verdict.judged, DIFFERENT);
 	ck_assert_uint_le(verdict.resets, verdict.torn);
 }
 END_TEST
@@ -375,7 +503,7 @@ START_TEST(believing_the_record_in_hands_is_noticed)
 	if (pid == 0) {
 		forget_hands = true;
 		for (seed = 1; seed < 20; seed++) {
-			run(seed, seed % 2 == 0, 1000, 1.0);
+			run(seed, true, POINTS, 0);
 			if (verdict.why[0] != '\0')
 				_exit(1);
 		}

@@ -475,7 +475,8 @@ judge_copy(bool to_the_end)
 {
 	uint32_t s, first = rnd(SERVERS);
 
-	if (judge_fork(to_the_end)) {
+	verdict.judged++;
+	if (judge_fork()) {
 		for (s = 0; s < SERVERS; s++)
 			note_torn(s);
 		for (s = 0; s < SERVERS; s++)
