@@ -130,12 +130,38 @@ tries(const struct net *n, const struct conn *c)
 		return UINT32_MAX;
 	if (c->state == TCP_SYN_SENT || (c->flags & TF_ACTIVE &&
 	    c->state == TCP_SYN_RCVD))
-		return n->conf.syn_retries;
+		return min_u32(n->conf.syn_retries, UINT8_MAX);
 	if (c->state == TCP_SYN_RCVD)
-		return n->conf.synack_retries;
+		return min_u32(n->conf.synack_retries, UINT8_MAX);
 	/* nobody waits for the end any more: half as long */
-	return (c->flags & TF_CLOSED) != 0 ? (n->conf.retries + 1) / 2 :
-	    n->conf.retries;
+	return min_u32((c->flags & TF_CLOSED) != 0 ?
+	    (n->conf.retries + 1) / 2 : n->conf.retries, UINT8_MAX);
+}
+
+/*
+ * Was it tried often enough? RFC 9293 §3.8.6, §3.8.6.1: never with a peer that
+ * closed its window, or took it back, and goes on answering. But what the
+ * service has closed must not be held by a peer for ever (RFC 6429 §3).
+ */
+static bool
+given_up(const struct net *n, const struct conn *c)
+{
+	uint32_t quiet = tcp_now_ms(n) - c->last_rx_ms;
+	uint32_t since = tcp_rto_us(n, c) / 1000;	/* the last one sent */
+
+	if (c->backoff < tries(n, c))
+		return false;
+	if (!tcp_synced(c) || (c->flags & TF_CLOSED) != 0 ||
+	    (tcp_flight(c) != 0 && c->snd_wnd != 0))
+		return true;
+	return quiet > since + since / 2;
+}
+
+static void
+back_off(struct conn *c)
+{
+	if (c->backoff < UINT8_MAX)
+		c->backoff++;
 }
 
 void
@@ -143,14 +169,13 @@ tcp_rto_fire(struct net *n, struct conn *c)
 {
 	struct tcp_ext *x;
 
-	if (tcp_user_over(n, c, tcp_rto_us(n, c)) ||
-	    c->backoff >= tries(n, c)) {
+	if (tcp_user_over(n, c, tcp_rto_us(n, c)) || given_up(n, c)) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	}
 	net_count(n, CNT_tcp_rto, 1);
 	if (!tcp_synced(c)) {
-		c->backoff++;
+		back_off(c);
 		c->flags |= TF_LOST | TF_RETXMT_SYN;
 	} else {
 		x = tcp_ext_get(n, c);
@@ -162,7 +187,7 @@ tcp_rto_fire(struct net *n, struct conn *c)
 			c->flags |= TF_LOST;
 			c->cwnd = c->mss;
 		}
-		c->backoff++;
+		back_off(c);
 	}
 	tcp_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, tcp_rto_us(n, c)));
 	tcp_want_output(n, c);
@@ -183,17 +208,11 @@ tcp_tlp_fire(struct net *n, struct conn *c)
 void
 tcp_persist_fire(struct net *n, struct conn *c)
 {
-	uint32_t quiet = tcp_now_ms(n) - c->last_rx_ms;
-	uint32_t since = tcp_rto_us(n, c) / 1000; /* the last probe */
-
-	/* RFC 9293 §3.8.6.1: as long as the peer answers, it stays open */
-	if (tcp_user_over(n, c, tcp_rto_us(n, c)) ||
-	    (c->backoff >= tries(n, c) && quiet > since + since / 2)) {
+	if (tcp_user_over(n, c, tcp_rto_us(n, c)) || given_up(n, c)) {
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	}
-	if (c->backoff < BACKOFF_MAX)
-		c->backoff++;
+	back_off(c);
 	c->flags |= TF_PROBE;
 	tcp_set_timer(n, c, TT_PERSIST, tcp_user_cut(n, c,
 	    tcp_rto_us(n, c)));
