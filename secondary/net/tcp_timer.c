@@ -52,6 +52,17 @@ rexmit_due(struct net *n, struct conn *c)
 	}
 }
 
+/* Silence for idle ms: is that enough? As in Linux, the user's timeout stands
+ * in place of the count of probes, if one was sent at all. */
+static bool
+keep_over(const struct conn_opts *o, uint32_t idle, uint32_t keep,
+    uint32_t probing)
+{
+	if (o != NULL && o->user_ms != 0)
+		return idle > keep && idle >= o->user_ms;
+	return idle >= keep + probing;
+}
+
 /* Keepalive or FIN_WAIT_2. c may be over afterwards. */
 static void
 keep_due(struct net *n, struct conn *c)
@@ -74,7 +85,9 @@ keep_due(struct net *n, struct conn *c)
 		probes = o->keep_probes;
 	if (idle < keep) {
 		step = keep - idle;
-	} else if (idle >= keep + probes * step) {
+	} else if (keep_over(o, idle, keep, probes * step)) {
+		/* should it live, it must not believe that we do */
+		tcp_send_rst(n, c);
 		tcp_end(n, c, TE_TIMEOUT);
 		return;
 	} else if (tcp_flight(c) == 0) {
