@@ -138,7 +138,8 @@ struct conn {
 	uint32_t ext;		/* chunk of struct tcp_ext, ARENA_NONE */
 
 	uint32_t srtt;		/* µs << 3; 0: no sample yet */
-	uint32_t rttvar;	/* µs << 2 */
+	uint32_t rttvar;	/* µs << 2; without a sample: the least
+				   timeout, µs */
 	uint32_t ready_next;	/* index: ready list */
 	uint32_t out_next;	/* index: output list */
 	uint32_t ofo;		/* out-of-order queue: first run, PKT_NONE */

@@ -79,6 +79,8 @@ hot_rto_us(const struct net *n, const struct conn *c)
 	 * timeout on a long path either; (5.5) backoff; (2.5) */
 	if (c->srtt != 0)
 		rto = (c->srtt >> 3) + max_u32(c->rttvar, n->conf.rto_min_us);
+	else if (rto < c->rttvar)
+		rto = c->rttvar;	/* (5.7): see handshake_rtt() */
 	rto <<= c->backoff < BACKOFF_MAX ? c->backoff : BACKOFF_MAX;
 	return rto < n->conf.rto_max_us ? (uint32_t)rto : n->conf.rto_max_us;
 }

@@ -8,6 +8,10 @@
 
 /* RFC 7323 §5.5: a timestamp this old says nothing, ms */
 #define TS_OLD_MS	(24u * 24 * 3600 * 1000)
+/* an echo that is older than any handshake, ms */
+#define TS_SYN_MS	(1000u * 1000)
+/* RFC 6298 (5.7): the timeout after a SYN that timed out, µs */
+#define RTO_AFTER_SYN	3000000u
 
 /* Sequence space that the segment takes. */
 static uint32_t
@@ -15,6 +19,22 @@ seg_space(const struct tcp_seg_in *s)
 {
 	return s->len + ((s->flags & TH_SYN) != 0) +
 	    ((s->flags & TH_FIN) != 0);
+}
+
+/* The handshake's round trip, if it can be known. */
+static void
+handshake_rtt(struct net *n, struct conn *c, const struct tcp_seg_in *s)
+{
+	uint32_t ms = tcp_now_ms(n) + c->ts_off - s->tsecr;
+
+	if ((c->flags & (TF_RETXMT_SYN | TF_LOST)) == 0)
+		tcp_rtt_sample(n, c, (uint32_t)n->now - c->snd_time);
+	else if ((c->flags & TF_TS) != 0 && s->ts && ms < TS_SYN_MS)
+		/* RFC 7323 §4.1: the echo says which one was answered */
+		tcp_rtt_sample(n, c, max_u32(ms * 1000, 1));
+	else if ((c->flags & TF_RETXMT_SYN) != 0)
+		c->rttvar = RTO_AFTER_SYN;
+	c->flags &= ~(TF_LOST | TF_RETX);
 }
 
 /* ---- SYN-SENT, §3.10.7.3 ---- */
@@ -38,9 +58,7 @@ syn_sent_done(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 		return;
 	}
 	c->snd_una = s->ack;
-	if ((c->flags & (TF_RETXMT_SYN | TF_LOST)) == 0)
-		tcp_rtt_sample(n, c, (uint32_t)n->now - c->snd_time);
-	c->flags &= ~(TF_LOST | TF_RETX);
+	handshake_rtt(n, c, s);
 	/* ECN: RFC 3168 §6.1.1 */
 	if (n->conf.ecn == 2 && (s->flags & (TH_ECE | TH_CWR)) == TH_ECE)
 		c->flags |= TF_ECN;
@@ -55,8 +73,7 @@ syn_sent(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 	bool ack_ok = (s->flags & TH_ACK) != 0 && s->ack == c->snd_nxt &&
 	    c->snd_nxt != c->snd_una;
 
-	/* first: an ACK of what we did not send; RFC 7323 §5.2: nor may it
-	 * echo a timestamp of another life */
+	/* first: an ACK of what we did not send */
 	if ((s->flags & TH_ACK) != 0 && !ack_ok) {
 		net_count(n, CNT_drop_tcp_ack, 1);
 		if ((s->flags & TH_RST) == 0)
@@ -213,9 +230,7 @@ step_ack_half(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 		return false;
 	}
 	c->snd_una = s->ack;
-	if ((c->flags & (TF_RETXMT_SYN | TF_LOST)) == 0)
-		tcp_rtt_sample(n, c, (uint32_t)n->now - c->snd_time);
-	c->flags &= ~(TF_LOST | TF_RETX);
+	handshake_rtt(n, c, s);
 	c->snd_wl1 = s->seq;
 	c->snd_wnd = (uint32_t)s->wnd << snd_scale(c);
 	c->max_wnd = s->wnd;
