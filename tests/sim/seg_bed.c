@@ -81,7 +81,7 @@ static const struct setting {
 	S(retries), S(keepalive_us), S(rcvbuf), S(rcvbuf_max), S(sndbuf),
 	S(backlog), S(initial_window), S(mss_max), S(cc), S(timestamps),
 	S(sack), S(ecn), S(restart_idle), S(nodelay), S(quick_acks),
-	S(reassembly),
+	S(reassembly), S(mtu_probing),
 	{ "conns", offsetof(struct net_conf, shape.conns), 4 },
 	{ "timewait", offsetof(struct net_conf, shape.timewait), 4 },
 	{ "mtu", offsetof(struct net_conf, port[0].mtu), 2 },
