@@ -152,6 +152,20 @@ def an_idle_worker_is_never_taken_for_hung():
         equal(i.pids(), pids, "the same")
 
 
+def said_program(i, path):
+    """Write over the paths of programs that stand on the board."""
+    os.mkfifo(path, 0o600)
+    with open("/run/starfish/%s/board" % i.name, "r+b") as f:
+        board = f.read()
+        old = os.path.realpath(BUILD + "/bin/starfish-worker").encode()
+        claim(old in board, "the board names the program")
+        at = board.find(old)
+        while at >= 0:
+            f.seek(at)
+            f.write(path.encode() + b"\0")
+            at = board.find(old, at + 1)
+
+
 @test
 def a_crash_is_explained_and_revived():
     www()
@@ -174,6 +188,11 @@ def a_crash_is_explained_and_revived():
               "symbols: %s" % w["crash"]["backtrace"])
         p = i.cli("status", ok=(1,))
         claim("backtrace" in p.stdout and "in hand" in p.stdout, p.stdout)
+        # what a worker wrote is its word: another file stops nobody
+        said_program(i, i.log + ".fifo")
+        p = i.cli("status", ok=(1,))
+        claim("program+0x" in p.stdout, p.stdout)
+        os.unlink(i.log + ".fifo")
         i.cli("revive", "0")
         wait_for("well again", i.well, 10)
         equal(get("/f64.bin").body, content(64), "and serving")

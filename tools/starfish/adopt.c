@@ -13,6 +13,7 @@
 
 #include "fate.h"
 #include "super.h"
+#include "trust.h"
 
 static int	refuse(const struct super *s, int err, const char *fmt, ...)
 		    __attribute__((format(printf, 3, 4)));
@@ -201,7 +202,8 @@ take_board(struct super *s)
 	return err;
 }
 
-/* An upgrade may have replaced the program of all workers. */
+/* An upgrade may have replaced the program of all workers. It will be run with
+ * our rights: what a worker wrote on the board does not count. */
 static void
 take_program(struct super *s)
 {
@@ -213,9 +215,8 @@ take_program(struct super *s)
 		    conf_slot(&s->conf, i, &group, &index) < 0 ||
 		    program_is(&s->conf.workers[group]))
 			continue;
-		memcpy(path, s->board->slot[i].worker.program, sizeof(path));
-		path[sizeof(path) - 1] = '\0';
-		if (path[0] == '/' && access(path, X_OK) == 0) {
+		if (trust_program(s->slot[i].child.pid, path,
+		    sizeof(path)) == 0 && access(path, X_OK) == 0) {
 			strlcpy(s->program[0], path, sizeof(s->program[0]));
 			return;
 		}

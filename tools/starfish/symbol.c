@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <elfutils/libdwfl.h>
+
+#include "trust.h"
 
 struct symbols {
 	Dwfl *dwfl;
@@ -23,15 +26,21 @@ symbol_open(const char *path)
 {
 	struct symbols *s = calloc(1, sizeof(*s));
 	GElf_Addr end;
+	int fd;
 
 	if (s == NULL)
 		return NULL;
-	s->dwfl = dwfl_begin(&callbacks);
+	fd = trust_open(path);
+	if (fd >= 0)
+		s->dwfl = dwfl_begin(&callbacks);
 	if (s->dwfl != NULL) {
 		dwfl_report_begin(s->dwfl);
-		s->mod = dwfl_report_offline(s->dwfl, "", path, -1);
+		s->mod = dwfl_report_offline(s->dwfl, "", path, fd);
 		dwfl_report_end(s->dwfl, NULL, NULL);
 	}
+	/* a module that was made owns the descriptor */
+	if (fd >= 0 && s->mod == NULL)
+		close(fd);
 	if (s->mod == NULL) {
 		symbol_close(s);
 		return NULL;

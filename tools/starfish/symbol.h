@@ -10,7 +10,10 @@
 
 struct symbols;
 
-/* Open a program file; NULL: it cannot be read. symbol_close() ends it. */
+/*
+ * Open a program file whose path is a worker's word (see trust.h); NULL: it
+ * cannot be read, or is not to be. symbol_close() ends it.
+ */
 struct symbols *symbol_open(const char *path);
 void	symbol_close(struct symbols *s);
 
