@@ -250,6 +250,87 @@ START_TEST(nothing_torn_is_taken)
 }
 END_TEST
 
+static struct ws_state *
+state(struct conn *c)
+{
+	return conn_state(c);
+}
+
+/* A handler of slot i that began at the same moment as all others, with a
+ * message of n bytes in its stream. */
+static struct ws *
+make_posted(uint32_t i, struct net *net, uint32_t n)
+{
+	static const struct ws_conf conf = { .mode = WS_MODE_BROADCAST };
+	struct ws *w = make(i);
+
+	((struct svc *)(uintptr_t)w->s)->net = net;
+	ck_assert_int_eq(ws_start(w, (struct svc *)(uintptr_t)w->s, &conf,
+	    state, 0, 1000), 0);
+	w->scan = false;
+	memset(w->text, 'a', n);
+	ws_post(w, WS_TEXT, n);
+	ws_post(w, WS_TEXT, n);
+	return w;
+}
+
+/* Places of two slots' streams are never taken for one another, however long
+ * each has run: the bytes there are no beginning of a message. */
+START_TEST(who_moves_does_not_bring_its_place_along)
+{
+	struct net net = { .now = 1000 };
+	struct ws *a = make_posted(0, &net, 40), *b = make_posted(1, &net, 900);
+	struct conn *c = mock_conn();
+	struct ws_state *st = conn_state(c);
+	struct wx x = { .w = b, .n = &net, .c = c, .st = st };
+
+	st->phase = WSP_OPEN;
+	st->next = a->tail + 56;		/* its second message */
+	ws_arrive(b, c, st);
+	ck_assert_uint_eq(st->next, b->head);
+	/* with half a message sent it cannot go on */
+	st->next = a->tail + 56;
+	st->flags = WST_OUT;
+	st->out = 10;
+	ws_arrive(b, c, st);
+	ck_assert_int_eq(ws_deliver(&x), WS_GONE);
+	ck_assert_mem_eq(c->out, "\x88\x02\x03\xf3", 4);
+	mock_free(c);
+	end(a);
+	end(b);
+	clear();
+}
+END_TEST
+
+/* A place that a wild write left in the midst of a message is not believed. */
+START_TEST(a_place_where_no_message_begins_is_left)
+{
+	static const uint32_t off[] = { 8, 4, 48, 904 };
+	struct net net = { .now = 1000 };
+	struct conn *c;
+	struct ws_state *st;
+	struct ws *w = make_posted(1, &net, 900);
+	struct wx x = { .w = w, .n = &net };
+	uint64_t dropped;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++) {
+		x.c = c = mock_conn();
+		x.st = st = conn_state(c);
+		st->phase = WSP_OPEN;
+		st->next = w->tail + off[i];
+		dropped = w->s->counters[WS_DROPPED];
+		ck_assert_int_eq(ws_deliver(&x), WS_WAIT);
+		ck_assert_uint_eq(st->next, w->head);
+		ck_assert_uint_eq(c->out_len, 0);
+		ck_assert_uint_eq(w->s->counters[WS_DROPPED], dropped + 1);
+		mock_free(c);
+	}
+	end(w);
+	clear();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -266,6 +347,8 @@ main(void)
 	tcase_add_test(tc, who_comes_later_gets_what_comes_later);
 	tcase_add_test(tc, damage_is_skipped);
 	tcase_add_test(tc, nothing_torn_is_taken);
+	tcase_add_test(tc, who_moves_does_not_bring_its_place_along);
+	tcase_add_test(tc, a_place_where_no_message_begins_is_left);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

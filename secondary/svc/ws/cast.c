@@ -42,6 +42,21 @@ ws_post(struct ws *w, uint8_t op, uint32_t n)
 	w->head += size;
 }
 
+/* A place was written over, or was in the ring of another process, before or
+ * elsewhere; or the record is damaged: go on where there is a message. */
+static enum ws_go
+lost(struct wx *x, uint64_t place)
+{
+	struct ws_state *st = x->st;
+
+	if (st->flags & WST_OUT)
+		return ws_fail(x, WS_INTERNAL);
+	ws_count(x, WS_DROPPED, 1);
+	st->next = place;
+	st->out = 0;
+	return WS_ON;
+}
+
 /* Queue what is left of the message at st->next. */
 static enum ws_go
 deliver_one(struct wx *x)
@@ -52,6 +67,10 @@ deliver_one(struct wx *x)
 	uint32_t at, n, part;
 	uint8_t *to, first;
 
+	if (st->next % 8 != 0 || p.len > WS_CAST_MAX || st->out > p.len ||
+	    (p.op != WS_TEXT && p.op != WS_BINARY) ||
+	    entry_size(p.len) > w->head - st->next)
+		return lost(x, w->head);
 	do {
 		to = ws_frame_room(x, p.len - st->out, &n);
 		if (to == NULL)
@@ -80,17 +99,11 @@ ws_deliver(struct wx *x)
 	enum ws_go go = WS_ON;
 
 	while (st->next != w->head && go == WS_ON) {
-		if (st->next - w->tail > w->head - w->tail) {
-			/* Its place was written over, or was in the ring of
-			 * another process, before or elsewhere. */
-			if (st->flags & WST_OUT)
-				return ws_fail(x, WS_INTERNAL);
-			ws_count(x, WS_DROPPED, 1);
-			st->next = w->scan || st->next - w->first <=
-			    w->head - w->first ? w->tail : w->head;
-			continue;
-		}
-		go = deliver_one(x);
+		if (st->next - w->tail > w->head - w->tail)
+			go = lost(x, w->scan || st->next - w->first <=
+			    w->head - w->first ? w->tail : w->head);
+		else
+			go = deliver_one(x);
 	}
 	return go == WS_ON ? WS_WAIT : go;
 }
@@ -116,7 +129,8 @@ ws_depart(struct ws *w, struct conn *c)
 /*
  * A place in the ring of another process is nowhere in ours: what is posted
  * here from now on is for it. One that got a part of a message cannot get the
- * rest: ws_deliver() sees that and ends it.
+ * rest: ws_deliver() sees that and ends it. One that did not go away after all
+ * keeps its place.
  */
 void
 ws_arrive(struct ws *w, struct conn *c, struct ws_state *st)

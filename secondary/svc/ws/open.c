@@ -41,9 +41,11 @@ ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 	w->find = find;
 	w->counter = counter;
 	/* Later than any that a predecessor gave: fewer than one in 1 µs, and
-	 * less than 4,096 bytes. */
+	 * less than 4,096 bytes. Places of other slots are never ours. */
 	w->serial = now_us;
-	w->head = w->tail = w->pass = w->first = now_us << 12;
+	w->head = w->tail = w->pass = w->first = (uint64_t)s->slot <<
+	    WS_PLACE_BITS | (now_us << 12 & ((UINT64_C(1) << WS_PLACE_BITS) -
+	    1));
 	w->scan = conf->mode == WS_MODE_BROADCAST;
 	if (w->scan)
 		ws_share_open(w);

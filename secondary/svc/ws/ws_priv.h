@@ -16,6 +16,7 @@
 #define WS_STEPS	64u	/* most steps of one event */
 #define WS_PIECE	4096u	/* bytes inflated and deflated at a time */
 #define WS_CAST_MAX	65536u	/* largest message for others, inflated */
+#define WS_PLACE_BITS	60u	/* of a place in a ring; above: the slot */
 #define WS_BLOCK_STEPS	32u	/* most such pieces in one event */
 
 enum ws_phase {
@@ -70,6 +71,8 @@ struct ws_posted {
 	uint8_t pad[3];
 };
 
+_Static_assert(BOARD_SLOTS <= 1u << (64 - WS_PLACE_BITS), "places");
+
 struct ws_share;		/* see share.c */
 
 struct ws {
@@ -78,7 +81,7 @@ struct ws {
 	struct ws_state *(*find)(struct conn *c);
 	uint32_t counter;
 	uint64_t serial;	/* of the last job */
-	/* broadcast: ring[x % WS_RING] for x in [tail, head) */
+	/* broadcast: ring[x % WS_RING] for places x in [tail, head) */
 	uint64_t head, tail;
 	uint64_t first;		/* where it began: positions below are of
 				   another process */
