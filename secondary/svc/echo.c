@@ -41,10 +41,8 @@ static const struct opt echo_opts[] = {
 	    .words = echo_modes,
 	    .help = "What is done with bytes: sent back, or thrown away, or "
 	    "thrown away while characters are sent." },
-	{ .name = "idle_timeout_ms", .type = OPT_INT,
-	    .offset = offsetof(struct echo_conf, idle_timeout_ms), .def = 0,
-	    .min = 0, .max = 86400000, .unit = "ms",
-	    .help = "Close a connection on which no byte moved; 0: never." },
+	SVC_IDLE_OPT(offsetof(struct echo_conf, idle_timeout_ms),
+	    "Close a connection on which no byte moved; 0: never."),
 	{ .name = NULL }
 };
 
@@ -140,18 +138,13 @@ generate(struct svc *s, struct conn *c, struct echo_state *st)
 	return sent;
 }
 
-/* The idle timer is moved lazily: traffic only stores the time. */
 static void
 check_idle(struct svc *s, struct conn *c, const struct echo_state *st)
 {
 	const struct echo_conf *conf = s->conf;
-	uint64_t now = conn_now(s->net), due;
 
-	due = st->stamp + (uint64_t)conf->idle_timeout_ms * 1000;
-	if (now < due) {
-		conn_timer(s->net, c, due);
+	if (!svc_idle(s, c, st->stamp, conf->idle_timeout_ms))
 		return;
-	}
 	svc_count(s, ECHO_IDLE, 1);
 	if (conn_queued(c) > 0)
 		conn_abort(s->net, c);
@@ -168,11 +161,8 @@ echo_event(struct svc *s, struct conn *c, uint32_t events)
 
 	if (events & CONN_GONE)
 		return;
-	if (events & CONN_OPEN) {
+	if (events & CONN_OPEN)
 		st->stamp = conn_now(s->net);
-		if (conf->idle_timeout_ms > 0)
-			events |= CONN_TIMER;
-	}
 	if (conf->mode == ECHO_BACK)
 		moved = send_back(s, c);
 	else
@@ -183,7 +173,7 @@ echo_event(struct svc *s, struct conn *c, uint32_t events)
 		st->stamp = conn_now(s->net);
 	if (conn_eof(c))
 		conn_close(s->net, c);
-	else if (events & CONN_TIMER)
+	else if (events & (CONN_OPEN | CONN_TIMER))
 		check_idle(s, c, st);
 }
 

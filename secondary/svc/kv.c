@@ -31,6 +31,8 @@
 #define KV_HEAD		(8u + OBJ_KEY)	/* "SET key " */
 #define KV_ANSWER	64u	/* most bytes of an answer but a value's */
 #define KV_MAX		32768u
+#define KV_DIGITS	10u	/* most of a length: a line with its value
+				   must fit into the receive queue */
 
 struct kv_conf {
 	int64_t value_max;
@@ -70,7 +72,7 @@ static const char *const kv_lines[] = {
 	[KV_LONG] = "ERROR long: the value or the line is too long\n",
 	[KV_KEY] = "ERROR key: 1 to 64 bytes without blanks\n",
 	[KV_COMMAND] = "ERROR command: SET, PUT, GET, DEL, COUNT or QUIT\n",
-	[KV_LENGTH] = "ERROR length: PUT key length, a number\n",
+	[KV_LENGTH] = "ERROR length: PUT key length, 1 to 10 digits\n",
 	[KV_QUIT] = "",
 };
 
@@ -79,10 +81,8 @@ static const struct opt kv_opts[] = {
 	    .offset = offsetof(struct kv_conf, value_max), .def = 8192,
 	    .min = 1, .max = KV_MAX, .unit = "bytes",
 	    .help = "Longest value; tcp.rcvbuf and tcp.sndbuf must hold it." },
-	{ .name = "idle_timeout_ms", .type = OPT_INT,
-	    .offset = offsetof(struct kv_conf, idle_timeout_ms), .def = 0,
-	    .min = 0, .max = 86400000, .unit = "ms",
-	    .help = "Close a connection without a request; 0: never." },
+	SVC_IDLE_OPT(offsetof(struct kv_conf, idle_timeout_ms),
+	    "Close a connection without a request; 0: never."),
 	{ .name = NULL }
 };
 
@@ -222,6 +222,8 @@ do_put(struct svc *s, struct conn *c, struct kv_req *r)
 		return KV_LENGTH;
 	if (len > conf->value_max)
 		return KV_LONG;
+	if (r->rlen > KV_DIGITS)
+		return KV_LENGTH;
 	if (conn_readable(c) < r->size + len)
 		return KV_LATER;
 	err = obj_begin(s->net, len);
@@ -400,21 +402,6 @@ step(struct svc *s, struct conn *c, struct kv_state *st)
 	return STEP_ON;
 }
 
-/* The idle timer is moved lazily: requests only store the time. */
-static void
-check_idle(struct svc *s, struct conn *c, const struct kv_state *st)
-{
-	const struct kv_conf *conf = s->conf;
-	uint64_t due = st->stamp + (uint64_t)conf->idle_timeout_ms * 1000;
-
-	if (conn_now(s->net) < due) {
-		conn_timer(s->net, c, due);
-		return;
-	}
-	svc_count(s, KV_IDLE, 1);
-	conn_abort(s->net, c);
-}
-
 static void
 kv_event(struct svc *s, struct conn *c, uint32_t events)
 {
@@ -425,11 +412,8 @@ kv_event(struct svc *s, struct conn *c, uint32_t events)
 
 	if (events & CONN_GONE)
 		return;
-	if (events & CONN_OPEN) {
+	if (events & CONN_OPEN)
 		st->stamp = conn_now(s->net);
-		if (conf->idle_timeout_ms > 0)
-			events |= CONN_TIMER;
-	}
 	for (i = 0; next == STEP_ON && i < KV_ROUNDS; i++) {
 		next = step(s, c, st);
 		if (next == STEP_ON)
@@ -446,8 +430,11 @@ kv_event(struct svc *s, struct conn *c, uint32_t events)
 		conn_close(s->net, c);
 		return;
 	}
-	if (events & CONN_TIMER)
-		check_idle(s, c, st);
+	if ((events & (CONN_OPEN | CONN_TIMER)) == 0 ||
+	    !svc_idle(s, c, st->stamp, conf->idle_timeout_ms))
+		return;
+	svc_count(s, KV_IDLE, 1);
+	conn_abort(s->net, c);
 }
 
 static int

@@ -202,4 +202,30 @@ svc_count(struct svc *s, uint32_t counter, uint64_t n)
 	    memory_order_relaxed);
 }
 
+/* A row of an option table: how long a connection may be idle, in ms, stored
+ * as int64_t at offset `at`. */
+#define SVC_IDLE_OPT(at, text)						\
+	{ .name = "idle_timeout_ms", .type = OPT_INT, .offset = (at),	\
+	    .def = 0, .min = 0, .max = 86400000, .unit = "ms",		\
+	    .help = text }
+
+/*
+ * Whether a connection is idle: nothing has happened since `stamp` for ms; 0:
+ * it never is. If it is not, its timer is set to when it may be, so that
+ * traffic has nothing to do but to store the time. To be called with CONN_OPEN
+ * and CONN_TIMER.
+ */
+static inline bool
+svc_idle(struct svc *s, struct conn *c, uint64_t stamp, int64_t ms)
+{
+	uint64_t due = stamp + (uint64_t)ms * 1000;
+
+	if (ms <= 0)
+		return false;
+	if (conn_now(s->net) >= due)
+		return true;
+	conn_timer(s->net, c, due);
+	return false;
+}
+
 #endif

@@ -202,7 +202,10 @@ START_TEST(answers_are_as_the_head_of_the_file_says)
 		  "ERROR key: 1 to 64 bytes without blanks\n"
 		  "ERROR key: 1 to 64 bytes without blanks\n"
 		  "ERROR command: SET, PUT, GET, DEL, COUNT or QUIT\nOK\n" },
-		{ "PUT a x\nGET a\n", "ERROR length: PUT key length, a number\n" },
+		{ "PUT a x\nGET a\n",
+		  "ERROR length: PUT key length, 1 to 10 digits\n" },
+		{ "PUT a 0000000001\nxPUT a 00000000001\nx", "OK\n"
+		  "ERROR length: PUT key length, 1 to 10 digits\n" },
 		{ "PUT a 8193\n", "ERROR long: the value or the line is too "
 		  "long\n" },
 		{ "PUT a 99999999999999999999\n",
@@ -231,6 +234,23 @@ START_TEST(a_request_that_never_ends_is_refused_and_the_end_closes)
 	talk("SET a 1\nSET b", 13, 100, 0);
 	ck_assert_str_eq(peer.in, "OK\n");
 	ck_assert(peer.end);
+}
+END_TEST
+
+/* Its line and its value together would never fit into the receive queue. */
+START_TEST(a_length_with_endless_zeros_is_refused)
+{
+	static const char want[] =
+	    "ERROR length: PUT key length, 1 to 10 digits\n";
+	static char line[32768];
+
+	conf.value_max = 32768;
+	memset(line, '0', sizeof(line));
+	memcpy(line, "PUT a ", 6);
+	memcpy(line + sizeof(line) - 6, "32768\n", 6);
+	talk(line, sizeof(line), sizeof(want) - 1, 0);
+	ck_assert_str_eq(peer.in, want);
+	ck_assert_uint_eq(obj_count(server.net), 0);
 }
 END_TEST
 
@@ -315,6 +335,7 @@ main(void)
 	tcase_add_test(t, answers_are_as_the_head_of_the_file_says);
 	tcase_add_test(t,
 	    a_request_that_never_ends_is_refused_and_the_end_closes);
+	tcase_add_test(t, a_length_with_endless_zeros_is_refused);
 	tcase_add_test(t, many_requests_at_once_are_answered_in_order);
 	tcase_add_test(t, no_room_is_an_error_and_what_was_there_stays);
 	tcase_add_test(t, a_value_that_cannot_be_received_refuses_to_start);
