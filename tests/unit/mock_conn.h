@@ -61,6 +61,7 @@ struct net {
 	int64_t wall;
 	const struct fcache *root;
 	char log[65536], report[65536];
+	char access[4096];	/* "STATUS FIRST LINE\n" of each answer */
 	void *kept;		/* svc_io.keep's memory */
 	bool died;		/* and somebody left it */
 	const void *file;	/* svc_io.file's answer */
@@ -443,6 +444,17 @@ mock_log(void *arg, const char *line)
 	snprintf(n->log + used, sizeof(n->log) - used, "%s\n", line);
 }
 
+static inline bool
+mock_access(void *arg, const struct svc_access *a)
+{
+	struct net *n = arg;
+	size_t used = strlen(n->access);
+
+	snprintf(n->access + used, sizeof(n->access) - used, "%u %.*s\n",
+	    a->status, (int)a->len[0], a->text[0]);
+	return true;
+}
+
 static inline void
 mock_report(void *arg, const char *text)
 {
@@ -567,7 +579,7 @@ mock_generation(void *arg)
 static const struct svc_io mock_io = {
 	.root = mock_root, .old_root = mock_old_root,
 	.generation = mock_generation, .wall = mock_wall, .log = mock_log,
-	.report = mock_report, .done = mock_done, .keep = mock_keep,
+	.access = mock_access, .report = mock_report, .done = mock_done, .keep = mock_keep,
 	.file = mock_file, .save_open = mock_save_open, .save = mock_save,
 	.saved = mock_saved, .fetch = mock_read,
 	.fetch_end = mock_read_end, .fetch_next = mock_read_next,

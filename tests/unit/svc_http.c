@@ -319,6 +319,58 @@ START_TEST(pipelined_requests_are_answered_in_order)
 END_TEST
 
 /* One event does a bounded number of requests, then others have a turn. */
+/* What one request left behind does not cut short what is logged of the next,
+ * nor keep it from being remembered. */
+START_TEST(each_request_is_logged_as_it_came)
+{
+	/* the first is none for the fast parser, and short */
+	static const char ask[] = "GET / HTTP/1.0\r\nA:\tb\r\n"
+	    "Connection: keep-alive\r\n\r\n"
+	    GET("/small.txt?a=1&b=2&c=3&d=4&e=5&f=6&g=7") "\r\nGET /";
+	struct net *n = start();
+	struct conn *c;
+
+	snprintf(conf_of(n)->access_log, OPT_STRLEN, "/log");
+	mock_restart(n);
+	c = open_conn(n);
+	mock_input(n, c, ask, sizeof(ask) - 1);
+	mock_fin(n, c);
+	ck_assert_str_eq(n->access, "200 GET / HTTP/1.0\n"
+	    "200 GET /small.txt?a=1&b=2&c=3&d=4&e=5&f=6&g=7 HTTP/1.1\n"
+	    "400 \n");
+	mock_free(c);
+	mock_stop(n);
+}
+END_TEST
+
+/* However often an answer looks for room, it waits once. */
+START_TEST(a_wait_for_room_is_counted_once)
+{
+	static const char *const paths[] = { GET("/small.txt"),
+	    GET("/empty"), GET("/big"), GET("/absent") };
+	struct conn *c;
+	struct net *n;
+	int i;
+
+	for (i = 0; i < COUNT(paths); i++) {
+		n = start();
+		c = open_conn(n);
+		c->sndbuf = 1000;
+		c->copied = 1000;
+		mock_give(c, paths[i], strlen(paths[i]));
+		mock_give(c, "\r\n", 2);
+		mock_event(n, c, CONN_READ);
+		ck_assert_uint_eq(c->out_len, 0);
+		ck_assert_uint_eq(n->counters[HTTP_BLOCKED], 1);
+		mock_ack(n, c);
+		ck_assert_uint_gt(c->out_len, 0);
+		ck_assert_uint_eq(n->counters[HTTP_BLOCKED], 1);
+		mock_free(c);
+		mock_stop(n);
+	}
+}
+END_TEST
+
 START_TEST(one_event_is_bounded)
 {
 	static const char req[] = GET("/small.txt") "\r\n";
@@ -360,6 +412,8 @@ main(void)
 	tcase_add_loop_test(tc, pipelined_requests_are_answered_in_order, 0,
 	    2);
 	tcase_add_test(tc, one_event_is_bounded);
+	tcase_add_test(tc, each_request_is_logged_as_it_came);
+	tcase_add_test(tc, a_wait_for_room_is_counted_once);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

@@ -90,12 +90,15 @@ file_whole(struct hx *x, const struct fcache_entry *e)
 	if (x->req.method == METHOD_GET)
 		body = e->size > HTTP_COPY ? HTTP_COPY + 1 : (uint32_t)e->size;
 	if (x->st->step == 0) {
-		to = hx_room(x, body <= HTTP_COPY ? head + body : head);
-		if (to == NULL && body > 0 && body <= HTTP_COPY) {
+		to = NULL;
+		if (body > 0 && body <= HTTP_COPY) {
+			to = hx_room_now(x, head + body);
 			/* Not in one piece: the body goes by itself. */
-			body = HTTP_COPY + 1;
-			to = hx_room(x, head);
+			if (to == NULL)
+				body = HTTP_COPY + 1;
 		}
+		if (to == NULL)
+			to = hx_room(x, head);
 		if (to == NULL)
 			return GO_WAIT;
 		memcpy(to, x->p->line, x->p->line_len);
@@ -365,6 +368,7 @@ http_on_head(struct hx *x)
 		piece = hx_peek(x, 0, &p);
 	}
 	x->head = (const char *)p;
+	x->head_len = 0;	/* of the request before */
 	if (st->searched == 0) {
 		n = http_fast(&x->req, (const char *)p, piece,
 		    &x->p->limits);
