@@ -144,7 +144,7 @@ turn(struct io *io)
 	more |= net_advance(io->net, t, TIMERS) > 0;
 	more |= net_events(io->net, t, EVENTS) > 0;
 	if (io->reads != NULL)
-		reads_turn(io->reads, t);
+		io_count(io, CNT_reads_refused, reads_turn(io->reads, t));
 	more |= tick(io);
 	more |= send(io);
 	if (__builtin_expect(io->fault != NULL, 0))

@@ -202,6 +202,8 @@ deadline(struct io *io, uint64_t longest_us)
 	/* the primary waits for what live.c finds out */
 	if (io->cache_free != io->cache_gen && longest_us > SCAN_US)
 		longest_us = SCAN_US;
+	if (io->reads != NULL && reads_deadline(io->reads) < d)
+		d = reads_deadline(io->reads);
 	if (io->fault != NULL && fault_due(io) < d)
 		d = fault_due(io);
 	if (io->now + longest_us < d)

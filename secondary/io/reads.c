@@ -17,23 +17,25 @@ reads_sqe(struct reads *r)
 {
 	struct io_uring_sqe *e = io_uring_get_sqe(&r->ring);
 
-	if (e == NULL) {
-		io_uring_submit(&r->ring);
-		e = io_uring_get_sqe(&r->ring);
-	}
-	/* The kernel takes entries out of a ring without a thread of its own
-	 * at once: one is free now. */
+	/* There is room for all that can be asked for before the kernel took
+	 * any of it, see SQES(). */
 	assert(e != NULL);
 	r->queued = true;
 	return e;
 }
 
+/* The kernel may be short of something now, for long even: ask again, but not
+ * in each turn. */
 static void
 submit(struct reads *r)
 {
-	/* The kernel may be short of something now: the next turn will. */
-	if (r->queued)
-		r->queued = io_uring_submit(&r->ring) < 0;
+	if (!r->queued || r->now < r->retry_us)
+		return;
+	r->queued = io_uring_submit(&r->ring) < 0;
+	if (r->queued) {
+		r->retry_us = r->now + RETRY_US;
+		r->refused++;
+	}
 }
 
 /* Kernel threads that block for us must not run on our own cpu only. */
@@ -70,8 +72,7 @@ reads_open(uint32_t nbufs, uint32_t conns, int *err)
 	if (r->buf == NULL || r->file == NULL || r->mem == NULL ||
 	    r->of == NULL)
 		goto free_all;
-	/* A read and the look behind it, for each buffer; and files. */
-	*err = io_uring_queue_init(4 * nbufs + 2 * ROOTS, &r->ring, 0);
+	*err = io_uring_queue_init(SQES(nbufs), &r->ring, 0);
 	if (*err < 0)
 		goto free_all;
 	spread_threads(r);
@@ -282,11 +283,22 @@ reads_get(struct reads *r, const struct svc_fetch *q)
 	return k->state == BUF_DONE ? take(r, b, q) : 0;
 }
 
-void
+uint32_t
 reads_turn(struct reads *r, uint64_t now_us)
 {
+	uint32_t refused;
+
 	r->now = now_us;
 	if (io_uring_cq_ready(&r->ring) > 0)
 		reads_reap(r);
 	submit(r);
+	refused = r->refused;
+	r->refused = 0;
+	return refused;
+}
+
+uint64_t
+reads_deadline(const struct reads *r)
+{
+	return r->queued ? r->retry_us : UINT64_MAX;
 }

@@ -43,8 +43,12 @@ int	reads_fd(const struct reads *r);
 void	reads_root(struct reads *r, uint32_t index, const struct fcache *fc,
 	    const char *dir, int fd);
 
-/* Look at what was completed. Every turn. */
-void	reads_turn(struct reads *r, uint64_t now_us);
+/* Look at what was completed. Every turn. How often the kernel has refused
+ * since the last one: what was asked for then waits and is asked for again. */
+uint32_t reads_turn(struct reads *r, uint64_t now_us);
+
+/* When the next turn is due for that, at the latest; UINT64_MAX. */
+uint64_t reads_deadline(const struct reads *r);
 
 /* svc_io's calls. */
 int64_t	reads_get(struct reads *r, const struct svc_fetch *q);

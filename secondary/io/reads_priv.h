@@ -15,6 +15,14 @@
 #define NONE		UINT32_MAX
 #define ROOTS		(2 * BOARD_ROOTS) /* two generations of each */
 #define THREADS		4u	/* most of the kernel's for us, of each kind */
+#define RETRY_US	1000u	/* after the kernel refused */
+/*
+ * Entries that can stand in the queue while the kernel takes none, of n
+ * buffers: one of each buffer, which goes on by completions only; of each
+ * file the close of the one before and what it does itself; of each root an
+ * open, and the close of two descriptors.
+ */
+#define SQES(n)		(5 * (n) + 3 * ROOTS)
 #define FRESH_US	250000u	/* a look at a file is believed so long */
 
 /* What a completion belongs to. */
@@ -94,6 +102,8 @@ struct reads {
 	uint32_t nbufs, nconns;
 	uint32_t free, ready_head, ready_tail, wait_head, wait_tail;
 	bool queued;		/* something is to be submitted */
+	uint32_t refused;	/* times that the kernel did not take it, */
+	uint64_t retry_us;	/* when it is asked again */
 	uint32_t inside;	/* buffer that reads_get() looks at itself */
 	struct rd_buf *buf;
 	struct rd_file *file;	/* twice as many as buffers */
@@ -103,7 +113,7 @@ struct reads {
 };
 
 /* ---- reads.c ---- */
-/* A free entry of the submission queue; what is queued goes if it is full. */
+/* A free entry of the submission queue. */
 struct io_uring_sqe *reads_sqe(struct reads *r);
 /* reads_next() is to name its connection. */
 void	buf_ready(struct reads *r, uint32_t b);

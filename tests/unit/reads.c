@@ -1,6 +1,7 @@
 /*
  * Reads through io_uring: real files, a ring, no worker.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <check.h>
+#include <liburing.h>
 
 #include "../../common/fcache.h"
 #include "../../secondary/io/reads.h"
@@ -345,6 +347,118 @@ START_TEST(a_root_is_opened_again_for_a_new_image)
 }
 END_TEST
 
+/* ---- a kernel that is short of memory ---- */
+
+static bool refuse;
+
+/* Stands before the library's own. */
+int
+io_uring_submit(struct io_uring *ring)
+{
+	static int (*real)(struct io_uring *);
+
+	if (real == NULL)
+		*(void **)(void *)&real = dlsym(RTLD_NEXT, "io_uring_submit");
+	return refuse ? -EAGAIN : real(ring);
+}
+
+/* Ask for the first byte of a small file; the number of bytes. */
+static int64_t
+first(uint32_t id, uint32_t file, const uint8_t **p)
+{
+	struct svc_fetch q = { .id = id, .len = 1, .fc = fc,
+	    .entry = entry(file), .last = false, .bytes = p };
+
+	ck_assert_ptr_nonnull(q.entry);
+	return reads_get(r, &q);
+}
+
+/* The first byte, once it is there. */
+static uint8_t
+first_byte(uint32_t id, uint32_t file)
+{
+	const uint8_t *p = NULL;
+	int64_t got;
+	uint32_t i;
+
+	for (i = 0; (got = first(id, file, &p)) == 0 && i < 1000; i++) {
+		turn();
+		while (reads_next(r) != UINT32_MAX)
+			;
+	}
+	ck_assert_int_eq(got, 1);
+	return *p;
+}
+
+#define MANY	112u		/* buffers; the queue is as long as it may be */
+
+/* Another image, of 4 * MANY small files, and a ring to read it with. */
+static void
+many_files(void)
+{
+	struct fcache_root from = { dir, "/nonexistent", 1000 };
+	char err[512];
+	size_t size;
+	uint32_t i;
+	int e;
+
+	for (i = 0; i < 4 * MANY; i++) {
+		data[0] = (uint8_t)i;
+		put(i, 1001);
+	}
+	free(fc);
+	ck_assert_int_eq(fcache_measure(&from, &size, err, sizeof(err)), 0);
+	fc = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	memset(fc, 0, size);
+	ck_assert_int_eq(fcache_build(fc, size, &from, err, sizeof(err)), 0);
+	r = reads_open(MANY, MANY, &e);
+	ck_assert_msg(r != NULL, "%s", strerror(-e));
+	reads_root(r, 0, fc, dir, open(dir, O_PATH | O_DIRECTORY));
+}
+
+/* However much is asked for meanwhile, nothing is lost: it is counted, and
+ * comes when the kernel takes it. */
+START_TEST(a_kernel_that_refuses_is_asked_again)
+{
+	uint32_t i, refused = 0;
+	const uint8_t *p;
+
+	many_files();
+	for (i = 0; i < 2 * MANY; i++) {
+		first_byte(0, i);
+		reads_end(r, 0);
+	}
+	ck_assert_uint_eq(reads_deadline(r), UINT64_MAX);
+	refuse = true;
+	/* each takes the place of a file, which is closed first */
+	for (i = 2 * MANY; i < 4 * MANY - 1; i++) {
+		ck_assert_int_eq(first(0, i, &p), 0);
+		reads_end(r, 0);
+	}
+	for (i = 0; i < MANY; i++)
+		ck_assert_int_eq(first(i, 2 * MANY - 1, &p), 0);
+	ck_assert_uint_gt(reads_deadline(r), now);
+	for (i = 0; i < 10; i++) {
+		now += 1000;
+		refused += reads_turn(r, now);
+		refused += reads_turn(r, now + 1);
+	}
+	ck_assert_uint_ge(refused, 10);
+	ck_assert_uint_le(refused, 11);
+	refuse = false;
+	for (i = 0; i < MANY; i++)
+		ck_assert_uint_eq(first_byte(i, 2 * MANY - 1),
+		    (uint8_t)(2 * MANY - 1));
+	for (i = 0; i < MANY; i++)
+		reads_end(r, i);
+	for (i = 0; i < 4 * MANY; i++) {
+		ck_assert_uint_eq(first_byte(i % MANY, i), (uint8_t)i);
+		reads_end(r, i % MANY);
+	}
+	ck_assert_uint_eq(reads_deadline(r), UINT64_MAX);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -369,6 +483,7 @@ main(void)
 	    2);
 	tcase_add_test(tc, a_renamed_file_is_read_to_its_end);
 	tcase_add_test(tc, a_root_is_opened_again_for_a_new_image);
+	tcase_add_test(tc, a_kernel_that_refuses_is_asked_again);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
