@@ -453,6 +453,82 @@ START_TEST(a_request_that_asks_for_nothing_is_refused)
 }
 END_TEST
 
+/* When there is not one chunk free, the answer waits for one, whatever it is;
+ * nothing is counted before it can be given. */
+START_TEST(an_answer_without_room_waits_for_it)
+{
+	static const char *const asks[][2] = {
+		{ WSC_REQUEST(""), "HTTP/1.1 101 " },
+		{ "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 426 " },
+		{ "GET /\r\n\r\n", "HTTP/1.1 400 " },
+	};
+	struct conn *c;
+	struct net *n;
+	uint32_t i;
+
+	for (i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		n = make(NULL, 0);
+		c = mock_conn();
+		mock_event(n, c, CONN_OPEN);
+		c->sndbuf = c->copied = 4096;
+		mock_input(n, c, asks[i][0], strlen(asks[i][0]));
+		ck_assert(mock_alive(c) && c->out_len == 0 && c->want > 0);
+		ck_assert_uint_eq(n->counters[WS_OPENED] +
+		    n->counters[WS_REFUSED], 0);
+		if (i & 1)
+			mock_restart(n);
+		mock_ack(n, c);
+		ck_assert_mem_eq(c->out, asks[i][1], 13);
+		ck_assert_uint_eq(n->counters[WS_OPENED], i == 0);
+		ck_assert_uint_eq(n->counters[WS_REFUSED], i > 0);
+		ck_assert(!c->aborted && c->closed == (i > 0));
+		mock_free(c);
+		/* not for ever */
+		c = mock_conn();
+		mock_event(n, c, CONN_OPEN);
+		c->sndbuf = c->copied = 4096;
+		mock_input(n, c, asks[i][0], strlen(asks[i][0]));
+		mock_pass(n, c, 10100000);
+		ck_assert(c->aborted);
+		mock_free(c);
+		mock_stop(n);
+	}
+}
+END_TEST
+
+/* The longest answer is given in one piece. */
+START_TEST(subprotocols_have_names_of_200_bytes_at_most)
+{
+	struct opt_list *l;
+	struct net *n = make(NULL, 0);
+	uint32_t len;
+	struct conn *c;
+	char ask[600];
+	const struct opt *o = ws_service.desc->opts->opts;
+
+	while (strcmp(o->name, "protocols") != 0)
+		o++;
+	l = (void *)((uint8_t *)(uintptr_t)n->svc.conf + o->offset);
+	for (len = 200; len < 202; len++) {
+		l->n = 1;
+		memset(l->s[0], 'p', len);
+		l->s[0][len] = '\0';
+		ck_assert_int_eq(n->svc.service->start(&n->svc, n->now),
+		    len == 200 ? 0 : -EINVAL);
+		if (len > 200)
+			break;
+		snprintf(ask, sizeof(ask), WSC_REQUEST(
+		    "Sec-WebSocket-Protocol: %s\r\n"
+		    "Sec-WebSocket-Extensions: permessage-deflate; "
+		    "server_max_window_bits=10\r\n"), l->s[0]);
+		c = open_ws(n, ask);
+		mock_free(c);
+	}
+	ck_assert_ptr_nonnull(strstr(n->log, "more than 200 bytes"));
+	mock_stop(n);
+}
+END_TEST
+
 START_TEST(slow_and_endless_requests_are_refused)
 {
 	struct net *n = make(NULL, 0);
@@ -590,6 +666,8 @@ main(void)
 	tcase_add_test(tc, a_successor_ends_a_long_compressed_message);
 	tcase_add_loop_test(tc, a_request_that_asks_for_nothing_is_refused, 0,
 	    ROWS(bad_shakes));
+	tcase_add_test(tc, an_answer_without_room_waits_for_it);
+	tcase_add_test(tc, subprotocols_have_names_of_200_bytes_at_most);
 	tcase_add_test(tc, slow_and_endless_requests_are_refused);
 	tcase_add_test(tc, stalled_clients_end);
 	tcase_add_test(tc, silent_clients_are_asked_and_then_left);

@@ -3,8 +3,6 @@
  */
 #include "http_priv.h"
 
-#define ANSWER		1024u	/* bytes of a handshake's answer */
-
 bool
 upgrade_wanted(const struct hx *x)
 {
@@ -17,18 +15,12 @@ upgrade_answer(struct hx *x)
 {
 	struct http_state *st = x->st;
 	struct ws_agreed a;
-	char text[ANSWER];
-	struct fmt f;
 	int status;
 
 	hx_flush(x);
-	/* Nothing is counted or agreed on before the answer has room. */
-	if (conn_room(x->n, x->c) < ANSWER)
-		return hx_wait_room(x, ANSWER);
-	fmt_init(&f, text, sizeof(text));
-	status = ws_request(&x->p->ws, &x->req, &f, &a);
-	if (conn_write(x->n, x->c, text, fmt_len(&f)) < fmt_len(&f))
-		return hx_abort(x);
+	status = ws_request(&x->p->ws, x->c, &x->req, &a);
+	if (status == 0)
+		return hx_wait_room(x, WS_ANSWER);
 	svc_count(x->s, HTTP_REQUESTS, 1);
 	if (status != 101) {
 		svc_count(x->s, HTTP_4XX, 1);

@@ -1,6 +1,7 @@
 /*
  * open: making the handler, and from a request to a connection.
  */
+#include <assert.h>
 #include <errno.h>
 
 #include "../../proto/http_lex.h"
@@ -32,9 +33,10 @@ ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 	for (i = 0; i < conf->protocols.n; i++) {
 		for (p = conf->protocols.s[i]; http_is_lex(*p, LEX_TOKEN); p++)
 			;
-		if (*p != '\0' || p == conf->protocols.s[i])
-			return refuse(s, "ws: not a subprotocol's name: ",
-			    conf->protocols.s[i]);
+		if (*p != '\0' || p == conf->protocols.s[i] ||
+		    p - conf->protocols.s[i] > (int)WS_NAME_MAX)
+			return refuse(s, "ws: not a subprotocol's name, or of "
+			    "more than 200 bytes: ", conf->protocols.s[i]);
 	}
 	w->s = s;
 	w->conf = conf;
@@ -52,8 +54,31 @@ ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 	return 0;
 }
 
+/* Queue an answer, whole or not at all. */
+static bool
+say(struct ws *w, struct conn *c, int status, const struct ws_agreed *a)
+{
+	char text[WS_ANSWER];
+	uint32_t len;
+	struct fmt f;
+	void *to;
+
+	fmt_init(&f, text, sizeof(text));
+	ws_shake_answer(&f, status, a);
+	assert(!fmt_cut(&f));
+	len = fmt_len(&f);
+	to = conn_reserve(w->s->net, c, len, &len);
+	if (to == NULL)
+		return false;
+	memcpy(to, text, fmt_len(&f));
+	conn_commit(w->s->net, c, fmt_len(&f));
+	if (status != 101)
+		svc_count(w->s, w->counter + WS_REFUSED, 1);
+	return true;
+}
+
 int
-ws_request(struct ws *w, const struct http_req *r, struct fmt *f,
+ws_request(struct ws *w, struct conn *c, const struct http_req *r,
     struct ws_agreed *a)
 {
 	struct ws_rules rules = {
@@ -63,10 +88,15 @@ ws_request(struct ws *w, const struct http_req *r, struct fmt *f,
 	};
 	int status = ws_shake(r, &rules, a);
 
-	if (status != 101)
-		svc_count(w->s, w->counter + WS_REFUSED, 1);
-	ws_shake_answer(f, status, a);
-	return status;
+	return say(w, c, status, a) ? status : 0;
+}
+
+bool
+ws_refuse(struct ws *w, struct conn *c, int status)
+{
+	struct ws_agreed none = { .protocol = NULL };
+
+	return say(w, c, status, &none);
 }
 
 void

@@ -9,7 +9,6 @@
 #define HEAD_MAX	16384u	/* bytes of a request's head; above: 431 */
 #define URI_MAX		8192u
 #define FIELDS_MAX	100u
-#define ANSWER		1024u	/* bytes of an answer */
 
 struct ws_svc_conf {
 	struct ws_conf ws;
@@ -71,26 +70,20 @@ end(struct svc *s, struct conn *c)
 	conn_close(s->net, c);
 }
 
-/* Refuse without a look at the request. */
-static void
+/* Refuse without a look at the request. false: there is no room to say so. */
+static bool
 turn_away(struct svc *s, struct conn *c, int status)
 {
 	struct ws_svc_priv *p = s->priv;
-	struct ws_agreed none = { .protocol = NULL };
-	char text[ANSWER];
-	struct fmt f;
 
-	svc_count(s, p->ws.counter + WS_REFUSED, 1);
-	fmt_init(&f, text, sizeof(text));
-	ws_shake_answer(&f, status, &none);
-	/* The first bytes of a connection always find room, or nobody reads
-	 * them. */
-	conn_write(s->net, c, text, fmt_len(&f));
+	if (!ws_refuse(&p->ws, c, status))
+		return false;
 	end(s, c);
+	return true;
 }
 
-/* The head is whole, n bytes at p->head: answer it. */
-static void
+/* The head is whole, n bytes at p->head: answer it. false: no room. */
+static bool
 answer(struct svc *s, struct conn *c, uint32_t n)
 {
 	static const struct http_limits limits = { URI_MAX, FIELDS_MAX };
@@ -99,32 +92,25 @@ answer(struct svc *s, struct conn *c, uint32_t n)
 	struct ws_state *st = conn_state(c);
 	struct ws_agreed a;
 	struct http_req r;
-	char text[ANSWER];
-	struct fmt f;
 	int status;
 
 	status = http_req_parse(&r, p->head, n, &limits);
 	if (status == 0 && p->path_len > 0 && (r.path.n != p->path_len ||
 	    memcmp(r.path.p, conf->path, p->path_len) != 0))
 		status = 404;
-	if (status != 0) {
-		turn_away(s, c, status);
-		return;
-	}
-	fmt_init(&f, text, sizeof(text));
-	status = ws_request(&p->ws, &r, &f, &a);
-	if (conn_write(s->net, c, text, fmt_len(&f)) < fmt_len(&f)) {
-		/* No chunks at all: a client can try again. */
-		conn_abort(s->net, c);
-		return;
-	}
+	if (status != 0)
+		return turn_away(s, c, status);
+	status = ws_request(&p->ws, c, &r, &a);
+	if (status == 0)
+		return false;
 	if (status != 101) {
 		end(s, c);
-		return;
+		return true;
 	}
 	conn_consume(s->net, c, n);
 	ws_open(&p->ws, c, st, &a);
 	ws_event(&p->ws, c, st, CONN_READ);
+	return true;
 }
 
 /* Before the upgrade. st->held bytes were searched for the head's end. */
@@ -135,6 +121,7 @@ shake(struct svc *s, struct conn *c, uint32_t events)
 	struct ws_svc_priv *p = s->priv;
 	struct ws_state *st = conn_state(c);
 	uint32_t from, avail = conn_readable(c), n;
+	bool done;
 
 	if (events & CONN_OPEN)
 		conn_timer(s->net, c, conn_now(s->net) +
@@ -147,16 +134,26 @@ shake(struct svc *s, struct conn *c, uint32_t events)
 	if (n > 0) {
 		n += from;
 		conn_copy(s->net, c, 0, p->head, n);
-		answer(s, c, n);
-		return;
+		done = answer(s, c, n);
+	} else {
+		st->held = avail;
+		if (avail == HEAD_MAX)
+			done = turn_away(s, c, 431);
+		else if (events & CONN_TIMER)
+			done = turn_away(s, c, 408);
+		else if (conn_fin(c))
+			return end(s, c);
+		else
+			return;
 	}
-	st->held = avail;
-	if (avail == HEAD_MAX)
-		turn_away(s, c, 431);
-	else if (events & CONN_TIMER)
-		turn_away(s, c, 408);
-	else if (conn_fin(c))
-		end(s, c);
+	if (done)
+		return;
+	/* No room, which is for want of chunks: the first bytes of a
+	 * connection. It waits for one, but not for ever. */
+	if (events & CONN_TIMER)
+		conn_abort(s->net, c);
+	else
+		conn_want_room(s->net, c, WS_ANSWER);
 }
 
 static void

@@ -20,6 +20,9 @@
 
 #define WS_HOLD		32768u	/* unread bytes of a message, see above; half
 				   of the smallest receive window */
+#define WS_ANSWER	512u	/* most bytes of a handshake's answer: what
+				   conn_reserve() gives in one piece */
+#define WS_NAME_MAX	200u	/* most bytes of a subprotocol's name in it */
 #define WS_JOBS		16u	/* messages inflated at the same time */
 #define WS_PUSH_MAX	500	/* bytes: queued whole or not at all */
 #define WS_RING		(1u << 20) /* bytes of messages for others */
@@ -156,12 +159,16 @@ int	ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 	    uint64_t now_us);
 
 /*
- * Judge a request and write the answer to f (1 KiB is enough). Returns 101
- * with a filled, or the status that refuses: the connection is to be closed
- * behind the answer.
+ * Judge a request and queue the answer. Returns 101 with a filled, or the
+ * status that refuses: the connection is to be closed behind the answer. 0:
+ * there is no room for it now; to be called again when there are WS_ANSWER
+ * bytes of it (conn_want_room()).
  */
-int	ws_request(struct ws *w, const struct http_req *r, struct fmt *f,
+int	ws_request(struct ws *w, struct conn *c, const struct http_req *r,
 	    struct ws_agreed *a);
+
+/* Queue the answer that refuses with this status. false: no room, as above. */
+bool	ws_refuse(struct ws *w, struct conn *c, int status);
 
 /*
  * The answer 101 is queued: from now on all events of c go to ws_event(), with
