@@ -579,7 +579,8 @@ mock_generation(void *arg)
 static const struct svc_io mock_io = {
 	.root = mock_root, .old_root = mock_old_root,
 	.generation = mock_generation, .wall = mock_wall, .log = mock_log,
-	.access = mock_access, .report = mock_report, .done = mock_done, .keep = mock_keep,
+	.access = mock_access, .report = mock_report, .done = mock_done,
+	.keep = mock_keep,
 	.file = mock_file, .save_open = mock_save_open, .save = mock_save,
 	.saved = mock_saved, .fetch = mock_read,
 	.fetch_end = mock_read_end, .fetch_next = mock_read_next,
