@@ -304,7 +304,9 @@ struct slot_fixed {
 	_Atomic uint32_t fenced_pid;	/* answers super.dead_pid */
 	_Atomic uint32_t refilled_pid;	/* answers worker.refill_wanted_pid */
 	_Atomic uint32_t buried_pid;	/* answers worker.before_pid */
-	uint32_t pad3;
+	_Atomic uint32_t lost;	/* grows: files that connections of this slot
+				   were in the middle of are gone, replaced
+				   while nobody sat here; worker.lost */
 	struct board_hand hand;
 };
 
@@ -345,7 +347,7 @@ struct slot_worker {
 	_Atomic uint32_t before_pid; /* who sat here before and is dead, as the
 				   lock on the bell shows: said where no
 				   supervisor lives to say it; else 0 */
-	uint8_t pad[4];
+	_Atomic uint32_t lost;	/* fixed.lost that was heeded */
 	char program[BOARD_PATH];
 	struct board_crash crash;
 	struct board_audit audit;

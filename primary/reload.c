@@ -5,16 +5,22 @@
  * EAL started, fills the side that nobody uses any more and checks it; when
  * all roots are whole, one word makes the new side the one that is served.
  * If anything is wrong nothing changes. Each slot says on the board which
- * generation it serves, and from which one on it uses nothing older.
+ * generation it serves, and from which one on it uses nothing older. A slot
+ * that stays DEAD says nothing any more: it is not waited for, and whoever
+ * sits down there later ends what was in the middle of a file (slot_fixed.
+ * lost).
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <bsd/string.h>
 
 #include "primary.h"
 
+#include "../common/bell.h"
 #include "../common/log.h"
 
 #define PATIENCE_US	3000000u
@@ -42,9 +48,36 @@ finish(struct primary *p, const char *why)
 	primary_notify(p);
 }
 
-/* A slot that may still use what lies on the other side, or BOARD_NONE. */
+/* Whether connections of the slot may send files of document roots at all. */
+static bool
+serves_roots(const struct primary *p, uint32_t s)
+{
+	uint32_t g = p->board->slot[s].fixed.group;
+	const struct conf_worker *w;
+	const struct opt *o;
+
+	if (g >= p->conf->nworkers)
+		return false;
+	w = &p->conf->workers[g];
+	if (w->desc == NULL || w->desc->opts == NULL || w->options == NULL)
+		return false;
+	for (o = w->desc->opts->opts; o->name != NULL; o++)
+		if (opt_root(o, w->options, 0) != NULL)
+			return true;
+	return false;
+}
+
+static bool
+is_dead(const struct primary *p, uint32_t s)
+{
+	return atomic_load_explicit(&p->board->slot[s].super.state,
+	    memory_order_acquire) == SLOT_DEAD;
+}
+
+/* A slot that may still use what lies on the other side, or BOARD_NONE; dead:
+ * those without a process, too. */
 static uint32_t
-user_of_old(const struct primary *p)
+user_of_old(const struct primary *p, bool dead)
 {
 	const struct board *b = p->board;
 	uint32_t s, gen;
@@ -56,11 +89,55 @@ user_of_old(const struct primary *p)
 		 * stays dead gave its own away */
 		if (atomic_load_explicit(&b->slot[s].super.state,
 		    memory_order_relaxed) == SLOT_EMPTY ||
-		    evacuate_is_empty(s))
+		    evacuate_is_empty(s) || !serves_roots(p, s) ||
+		    (!dead && is_dead(p, s)))
 			continue;
 		/* acquire: its last use came before the word */
 		if (atomic_load_explicit(&b->slot[s].worker.cache_free,
 		    memory_order_acquire) < gen)
+			return s;
+	}
+	return BOARD_NONE;
+}
+
+/*
+ * A dead slot has not said that it uses nothing old: whoever sits there next
+ * is to end what does. The lock on its bell shows that nobody sits there, and
+ * who takes it later sees the word. false: somebody has it.
+ */
+static bool
+lose(struct primary *p, uint32_t s)
+{
+	int fd = bell_open(p->board->head.name, s);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return false;
+	}
+	/* pairs with the worker's acquire */
+	atomic_fetch_add_explicit(&p->board->slot[s].fixed.lost, 1,
+	    memory_order_release);
+	close(fd);
+	log_info("slot %u is dead: downloads that it was in the middle of "
+	    "will not go on", s);
+	return true;
+}
+
+/* Nobody uses the other side but slots that are dead: they are not waited for.
+ * A slot that does use it, or BOARD_NONE. */
+static uint32_t
+lose_dead(struct primary *p)
+{
+	uint32_t s, gen = atomic_load_explicit(&p->board->cache.generation,
+	    memory_order_relaxed);
+
+	for (s = 0; gen > 1 && s < p->board->head.nslots; s++) {
+		if (!is_dead(p, s) || evacuate_is_empty(s) ||
+		    !serves_roots(p, s))
+			continue;
+		if (atomic_load_explicit(&p->board->slot[s].worker.cache_free,
+		    memory_order_acquire) < gen && !lose(p, s))
 			return s;
 	}
 	return BOARD_NONE;
@@ -80,8 +157,10 @@ static void
 start(struct primary *p)
 {
 	char why[96];
-	uint32_t s = user_of_old(p);
+	uint32_t s = user_of_old(p, false);
 
+	if (s == BOARD_NONE)
+		s = lose_dead(p);
 	at = 0;
 	since_us = board_mono_us();
 	if (p->board->head.nroots == 0) {
@@ -128,7 +207,7 @@ reload_turn(struct primary *p)
 		    memory_order_relaxed))
 			return;
 		/* slots tell within a second, if nobody is in mid-file */
-		if (user_of_old(p) != BOARD_NONE) {
+		if (user_of_old(p, true) != BOARD_NONE) {
 			if (asked_us == 0)
 				asked_us = board_mono_us();
 			if (board_mono_us() - asked_us < PATIENCE_US)

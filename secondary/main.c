@@ -22,6 +22,7 @@
 #include "confine.h"
 #include "crash.h"
 #include "io/io.h"
+#include "io/live.h"
 #include "move.h"
 #include "seat.h"
 #include "stack.h"
@@ -231,6 +232,7 @@ start(const struct seat_args *a)
 	if (err < 0)
 		return err;
 	if (adopted) {
+		live_adopted(&io);
 		net_replay(io.net, io.now);
 		board_event(&io.slot->events, io.me, 1,
 		    "adopted the connections of pid %u", before.pid);

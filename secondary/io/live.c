@@ -112,40 +112,76 @@ live_sit(struct io *io)
 	(void)follow_roots(io);
 }
 
+/* Whoever gave them may have followed the board before us. */
 void
 live_arrived(struct io *io)
 {
+	if (follow_roots(io) && io->svc.service->reload != NULL)
+		io->svc.service->reload(&io->svc, io->now);
 	atomic_store_explicit(&io->slot->worker.cache_free, 0,
 	    memory_order_release);
 	io->scan_at = io->scan_clean = 0;
 	io->cache_free = 0;
 }
 
-/* Whether a connection will still send bytes of the generation before. */
+/* Whether a connection will still send files; old: of the generation before
+ * alone. */
 static bool
-uses_old(struct io *io, struct conn *c)
+uses(struct io *io, struct conn *c, bool old)
 {
 	const struct board_root *r;
-	uint32_t i, side = io->cache_gen % 2;
 	const uint8_t *lo;
+	uint32_t i;
 
-	if (io->svc.service->holds_old != NULL &&
-	    io->svc.service->holds_old(&io->svc, c))
+	if (io->svc.service->holds != NULL &&
+	    io->svc.service->holds(&io->svc, c, old))
 		return true;
 	for (i = 0; i < io->board->head.nroots && i < BOARD_ROOTS; i++) {
 		r = &io->board->root[i];
-		lo = (const uint8_t *)(uintptr_t)r->place.addr +
-		    side * r->side;
-		if (conn_sends(io->net, c, lo, r->side))
+		lo = (const uint8_t *)(uintptr_t)r->place.addr;
+		if (old && conn_sends(io->net, c, lo + io->cache_gen % 2 *
+		    r->side, r->side))
+			return true;
+		if (!old && conn_sends(io->net, c, lo, r->place.len))
 			return true;
 	}
 	return false;
 }
 
+void
+live_adopted(struct io *io)
+{
+	/* acquire: pairs with the primary's release */
+	uint32_t lost = atomic_load_explicit(&io->slot->fixed.lost,
+	    memory_order_acquire), i, n = 0;
+	struct conn *c;
+
+	if (lost == atomic_load_explicit(&io->slot->worker.lost,
+	    memory_order_relaxed))
+		return;
+	for (i = 0; i < io->conns; i++) {
+		c = conn_enter(io->net, i);
+		if (c == NULL)
+			continue;
+		if (uses(io, c, false)) {
+			conn_abort(io->net, c);
+			n++;
+		}
+		conn_leave(io->net, c);
+	}
+	/* only now: who dies before leaves it to the next one */
+	atomic_store_explicit(&io->slot->worker.lost, lost,
+	    memory_order_release);
+	if (n > 0)
+		board_event(&io->slot->events, io->me, 1, "%u downloads end: "
+		    "their files were replaced while the slot was dead", n);
+}
+
 /*
  * Find out whether the generation before is still used: a look at every
  * record, some at a time. Nobody begins to use it any more, so who was seen
- * without it once stays without.
+ * without it once stays without. Records on the move are not seen, and may
+ * come back: it begins again after them.
  */
 static void
 scan(struct io *io)
@@ -153,9 +189,13 @@ scan(struct io *io)
 	uint32_t end = io->scan_at + SCAN, n = io->conns;
 	struct conn *c;
 
+	if (io->moving > 0) {
+		io->scan_clean = io->scan_at = 0;
+		return;
+	}
 	for (; io->scan_at < end && io->scan_at < n; io->scan_at++) {
 		c = (struct conn *)(uintptr_t)conn_look(io->net, io->scan_at);
-		if (c != NULL && uses_old(io, c)) {
+		if (c != NULL && uses(io, c, true)) {
 			io->scan_clean = io->scan_at = 0;
 			return;
 		}

@@ -17,11 +17,19 @@ int	live_start(struct io *io);
 /* We have a slot: what was read while there was none may be old. */
 void	live_sit(struct io *io);
 
+/*
+ * What the process before us left was adopted, and nothing is sent yet: reset
+ * the connections that were in the middle of files which the primary has
+ * replaced while nobody sat here.
+ */
+void	live_adopted(struct io *io);
+
 /* Follow the board. */
 void	live_turn(struct io *io);
 
 /* Connections came from another slot: they may send files of the generation
- * before. Before their copies are valid. */
+ * before, and of one that we have not seen yet. Before their copies are
+ * valid. */
 void	live_arrived(struct io *io);
 
 #endif

@@ -175,9 +175,10 @@ struct service {
 	/* Between two turns: options (s->conf is another struct now) or
 	 * document roots changed. Cannot fail. NULL: nothing can change. */
 	void	(*reload)(struct svc *s, uint64_t now_us);
-	/* Whether a connection's answer will still take bytes of the
-	 * generation before. NULL: never. */
-	bool	(*holds_old)(struct svc *s, struct conn *c);
+	/* Whether a connection's answer, begun already, will still take bytes
+	 * of a document root; old: of the generation before alone. NULL:
+	 * never. */
+	bool	(*holds)(struct svc *s, struct conn *c, bool old);
 	/*
 	 * A connection goes to another slot, or comes from one: take it out
 	 * of, or into, what the service keeps outside of the connection's

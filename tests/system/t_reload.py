@@ -151,6 +151,87 @@ def a_download_ends_with_the_files_it_began_with():
         equal(curl(url("/cached.bin")).stdout, new, "in the end")
 
 
+def slow_get(path):
+    """A connection whose answer begins, and stays unread."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    s.settimeout(20)
+    s.connect((OURS, 80))
+    s.sendall(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % path)
+    return s, s.recv(4096)
+
+
+def until_dead(i, slot):
+    """Kill what sits in a slot until it stays DEAD."""
+    seen = set()
+
+    def again():
+        w = i.workers()[slot]
+        if w["state"] == "SERVING" and w["pid"] not in seen:
+            seen.add(w["pid"])
+            kill(w["pid"])
+        return w["state"] == "DEAD" and w["pid"] == 0 and len(seen) >= 5
+    wait_for("slot %d stays DEAD" % slot, again, 30)
+
+
+@test
+def a_slot_that_stays_dead_does_not_forbid_reloads():
+    root()
+    old = {b"/cached.bin": noise(2_000_000, 1),
+           b"/streamed.bin": noise(4_000_000, 2)}
+    memory = "reload_room = 100; cache_file_max = 3000000;"
+    for path, body in old.items():
+        write(TMP + "/www" + path.decode(), body)
+    with Instance([http(count=1)], memory=memory) as i:
+        idle = connect()
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        equal(Reply(idle).body, b"one", "before")
+        socks = [(s, got, old[path]) for path in old
+                 for s, got in [slow_get(path)]]
+        until_dead(i, 0)
+        for n in range(3):
+            root(text="text %d" % n)
+            for path, body in old.items():
+                write(TMP + "/x", noise(len(body), 10 + n))
+                os.rename(TMP + "/x", TMP + "/www" + path.decode())
+            out = i.cli("reload").stdout
+            claim("generation %d" % (n + 2) in out, "reload: %r" % out)
+        i.cli("revive", "0")
+        wait_for("well again", i.well, 10)
+        # the one between two requests goes on
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        equal(Reply(idle).body, b"text 2", "after")
+        # those in the middle of a file end: never with other bytes
+        for s, got, body in socks:
+            ended = False
+            try:
+                while more := s.recv(1 << 20):
+                    got += more
+            except ConnectionResetError:
+                ended = True
+            got = got.partition(b"\r\n\r\n")[2]
+            claim(ended and len(got) < len(body), "reset: %s after %d" %
+                  (ended, len(got)))
+            claim(body.startswith(got), "the old bytes, %d of them" %
+                  len(got))
+            s.close()
+        idle.close()
+        equal(curl(url("/streamed.bin")).stdout, noise(4_000_000, 12), "anew")
+
+
+@test
+def a_dead_slot_of_another_service_does_not_forbid_reloads():
+    root()
+    with Instance([http(count=1), echo()]) as i:
+        until_dead(i, 1)
+        for n in range(3):
+            root(text="text %d" % n)
+            begun = time.monotonic()
+            i.cli("reload")
+            claim(time.monotonic() - begun < 2.5, "nobody is waited for")
+            equal(get("/").body, b"text %d" % n, "served")
+
+
 @test
 def a_link_may_lead_to_another_directory():
     root("v1", "one")

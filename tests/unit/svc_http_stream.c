@@ -302,16 +302,18 @@ START_TEST(an_answer_goes_on_with_the_root_it_began_with)
 	memcpy(next, cache, cache->size);
 	c = ask_for(n, GET("/huge") "\r\n" GET("/huge") "\r\n", 50000);
 	ck_assert_ptr_eq(n->read_fc, cache);
+	ck_assert(!sv->holds(&n->svc, c, true));
+	ck_assert(sv->holds(&n->svc, c, false));
 	n->old = cache;
 	n->root = next;
 	n->gen = 2;
 	sv->reload(&n->svc, n->now);
-	ck_assert(sv->holds_old(&n->svc, c));
+	ck_assert(sv->holds(&n->svc, c, true));
 	mock_ack(n, c);
 	ck_assert_ptr_eq(n->read_fc, cache);
 	if (_i == 1)
 		mock_restart(n);
-	ck_assert(sv->holds_old(&n->svc, c));
+	ck_assert(sv->holds(&n->svc, c, true));
 	run(n, c);
 	parse(c, 0, false, a);
 	ck_assert_uint_eq(a->len, HUGE_LEN);
@@ -319,7 +321,8 @@ START_TEST(an_answer_goes_on_with_the_root_it_began_with)
 	parse(c, a->total, false, a);
 	ck_assert_uint_eq(a->len, HUGE_LEN);
 	ck_assert_ptr_eq(n->read_fc, next);
-	ck_assert(!sv->holds_old(&n->svc, c));
+	ck_assert(!sv->holds(&n->svc, c, true));
+	ck_assert(!sv->holds(&n->svc, c, false));
 	mock_free(c);
 	mock_stop(n);
 	free(next);

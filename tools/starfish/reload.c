@@ -285,7 +285,9 @@ reload_begin(struct super *s, const char *file, char *err, size_t errlen)
 	if (rl.next.warnings[0] != '\0')
 		super_say(s, "reload: %s", rl.next.warnings);
 	memcpy(s->board->live.source, rl.source, sizeof(rl.source));
-	rl.wanted = atomic_load(&s->board->cache.tried) + 1;
+	/* not tried + 1: one that was given up may still be under way, and
+	 * its end is not this one's */
+	rl.wanted = atomic_load(&s->board->super.cache_wanted) + 1;
 	rl.since_us = s->now_us;
 	rl.phase = RL_ROOTS;
 	/* pairs with the primary's acquire */
@@ -309,7 +311,20 @@ fail(struct super *s, const char *why)
 	char line[BOARD_PATH + 96];
 
 	snprintf(line, sizeof(line), "error %s; nothing was changed", why);
-	super_say(s, "reload: %s; nothing was changed", why);
+	super_say(s, "reload: %s", line + strlen("error "));
+	finish(s, line);
+}
+
+/* The primary cannot be told to stop: what it loads may still be served. */
+static void
+give_up(struct super *s)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "error the document roots are not loaded "
+	    "after %u s, but may be later; no option was changed",
+	    ROOTS_US / 1000000);
+	super_say(s, "reload: %s", line + strlen("error "));
 	finish(s, line);
 }
 
@@ -345,7 +360,7 @@ follow_roots(struct super *s)
 	} else if (s->primary_dead) {
 		fail(s, "the primary died");
 	} else if (s->now_us - rl.since_us > ROOTS_US) {
-		fail(s, "the primary does not load the document roots");
+		give_up(s);
 	}
 }
 

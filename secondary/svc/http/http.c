@@ -350,13 +350,13 @@ http_reload(struct svc *s, uint64_t now_us)
 }
 
 static bool
-http_holds_old(struct svc *s, struct conn *c)
+http_holds(struct svc *s, struct conn *c, bool old)
 {
 	const struct http_state *st = conn_state(c);
 	const struct http_priv *p = s->priv;
 
 	return st->phase == PH_HEAD && (st->step > 0 || st->pos > 0) &&
-	    st->side != p->side;
+	    (!old || st->side != p->side);
 }
 
 static uint64_t
@@ -406,7 +406,7 @@ const struct service http_service = {
 	.event = http_event,
 	.tick = http_tick,
 	.reload = http_reload,
-	.holds_old = http_holds_old,
+	.holds = http_holds,
 	.depart = http_depart,
 	.arrive = http_arrive,
 };
