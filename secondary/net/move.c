@@ -216,7 +216,8 @@ copy(struct net *n, const struct move_peer *p, uint32_t k, uint64_t w,
     uint32_t *cnt)
 {
 	uint32_t most = p->arena->shape.conns + p->arena->shape.timewait;
-	uint32_t id = p->arena->bucket_head[k], at = BUCKET_ATTEMPT(w);
+	uint32_t id = p->arena->bucket_head[k];
+	const struct move_as as = { k, BUCKET_ATTEMPT(w) & 0xfffffu };
 	const struct rec *r;
 	int err = 0;
 
@@ -228,9 +229,9 @@ copy(struct net *n, const struct move_peer *p, uint32_t k, uint64_t w,
 		    REC_USED || r->bucket != k || r->epoch != BUCKET_EPOCH(w))
 			continue;
 		if (r->kind == REC_CONN)
-			err = move_copy_conn(n, p, (const void *)r, at);
+			err = move_copy_conn(n, p, (const void *)r, &as);
 		else
-			err = move_copy_tw(n, (const void *)r, at);
+			err = move_copy_tw(n, (const void *)r, &as);
 	}
 	return err;
 }

@@ -50,7 +50,11 @@ static uint32_t
 copy_chunk(struct copying *x, uint32_t theirs, const struct chunk *f)
 {
 	uint32_t k = chunk_get(x->n, theirs >= x->n->a->shape.small);
-	uint32_t room;
+	/* read once: the giver may write to it between two looks */
+	const volatile struct chunk *v = f;
+	uint32_t start = v->start, room;
+	uint64_t len = v->len;
+	uint16_t kind = v->kind;
 	struct chunk *c;
 
 	if (k == ARENA_NONE) {
@@ -59,17 +63,16 @@ copy_chunk(struct copying *x, uint32_t theirs, const struct chunk *f)
 	}
 	room = chunk_room(x->n, k);
 	c = chunk_at(x->n, k);
-	c->kind = f->kind;
-	c->start = f->start;
-	c->off = f->off;
-	c->len = f->len;
+	c->kind = kind;
+	c->start = start;
+	c->off = v->off;
+	c->len = len;
 	c->mark = x->n->tx_mark;
-	if (f->kind == CHUNK_SEGS)
+	if (kind == CHUNK_SEGS)
 		memcpy(c->data, f->data, room);
-	else if (f->kind == CHUNK_DATA && f->start <= room &&
-	    f->len <= room - f->start)
-		memcpy(c->data + f->start, f->data + f->start, f->len);
-	else if (f->kind != CHUNK_MEM)
+	else if (kind == CHUNK_DATA && start <= room && len <= room - start)
+		memcpy(c->data + start, f->data + start, len);
+	else if (kind != CHUNK_MEM)
 		fail(x, -EPROTO);
 	return k;
 }
@@ -110,14 +113,15 @@ copy_ext(struct copying *x, const struct conn *f)
 	const struct chunk *fc;
 	struct tcp_ext *e;
 
-	if (f->ext == ARENA_NONE)
+	theirs = ((const volatile struct conn *)f)->ext;
+	if (theirs == ARENA_NONE)
 		return;
-	if (f->ext >= x->n->a->shape.small) {
+	if (theirs >= x->n->a->shape.small) {
 		fail(x, -EPROTO);
 		return;
 	}
-	fc = peer_chunk(x, f->ext);
-	k = fc != NULL ? copy_chunk(x, f->ext, fc) : ARENA_NONE;
+	fc = peer_chunk(x, theirs);
+	k = fc != NULL ? copy_chunk(x, theirs, fc) : ARENA_NONE;
 	if (k == ARENA_NONE)
 		return;
 	e = (struct tcp_ext *)(void *)chunk_at(x->n, k)->data;
@@ -146,6 +150,7 @@ copy_frame(struct copying *x, uint32_t ref, uint32_t *next,
     uint32_t *run_next)
 {
 	const struct pkt *f = pkt_at(x->n->env.base, ref);
+	const volatile struct pkt *v = f;	/* read once, too */
 	uintptr_t at = (uintptr_t)f;
 	uint32_t plen, poff;
 	struct pkt *p;
@@ -160,8 +165,8 @@ copy_frame(struct copying *x, uint32_t ref, uint32_t *next,
 		fail(x, -ENOBUFS);
 		return NULL;
 	}
-	plen = f->plen;
-	poff = f->poff;
+	plen = v->plen;
+	poff = v->poff;
 	*next = f->next;
 	*run_next = f->run_next;
 	p->flags = f->flags & PKT_RX_FIN;
@@ -250,16 +255,19 @@ copy_ofo(struct copying *x, const struct conn *f)
 
 /* ---- records ---- */
 
+/* The bucket is the one that was looked for, not what the giver's says by now:
+ * we find the copy by it. */
 static void
-copy_rec(struct rec *r, const struct rec *f, uint8_t kind, uint32_t attempt)
+copy_rec(struct rec *r, const struct rec *f, uint8_t kind,
+    const struct move_as *as)
 {
 	r->hash = f->hash;
 	r->kind = kind;
 	r->deadline = f->deadline;
 	r->wslot = WHEEL_NONE;
 	r->away = 1;
-	r->bucket = f->bucket;
-	r->epoch = attempt & 0xfffffu;
+	r->bucket = as->bucket;
+	r->epoch = as->epoch;
 }
 
 /* What the record itself says, its lists empty. Our lists of work go through
@@ -284,7 +292,7 @@ copy_fields(struct net *n, struct conn *c, const struct conn *f)
 
 int
 move_copy_conn(struct net *n, const struct move_peer *from,
-    const struct conn *f, uint32_t attempt)
+    const struct conn *f, const struct move_as *as)
 {
 	struct copying x = { .n = n, .from = from };
 	uint32_t id = n->conn_free;
@@ -298,7 +306,7 @@ move_copy_conn(struct net *n, const struct move_peer *from,
 	x.left = n->a->shape.small + n->a->shape.chunks + f->rq_frames;
 	n->conn_free = x.c->rec.fnext;
 	n->nconns++;
-	copy_rec(&x.c->rec, &f->rec, REC_CONN, attempt);
+	copy_rec(&x.c->rec, &f->rec, REC_CONN, as);
 	copy_fields(n, x.c, f);
 	copy_sendq(&x, f);
 	copy_ext(&x, f);
@@ -315,7 +323,7 @@ move_copy_conn(struct net *n, const struct move_peer *from,
 }
 
 int
-move_copy_tw(struct net *n, const struct tw *f, uint32_t attempt)
+move_copy_tw(struct net *n, const struct tw *f, const struct move_as *as)
 {
 	uint32_t id = n->tw_free;
 	struct tw *w;
@@ -327,7 +335,7 @@ move_copy_tw(struct net *n, const struct tw *f, uint32_t attempt)
 	w = &n->tws[id - n->a->shape.conns];
 	n->tw_free = w->rec.fnext;
 	n->ntw++;
-	copy_rec(&w->rec, &f->rec, REC_TIMEWAIT, attempt);
+	copy_rec(&w->rec, &f->rec, REC_TIMEWAIT, as);
 	memcpy(&w->t, &f->t, sizeof(*w) - offsetof(struct tw, t));
 	rec_use(&w->rec);
 	bucket_link(n, id);

@@ -328,11 +328,16 @@ void	move_adopt(struct net *n, bool empty);
 /* What a USED record is, by that look. */
 enum move_fate { FATE_LIVE, FATE_PENDING, FATE_LEFT };
 enum move_fate move_fate(const struct net *n, const struct rec *r);
-/* Copy a record of another arena, of a bucket offered at this attempt. 0;
- * -ENOBUFS no room; -EPROTO it makes no sense (the offer was withdrawn). */
+/* What a copy is: a record of this bucket, and of the epoch to come. */
+struct move_as {
+	uint32_t bucket, epoch;
+};
+/* Copy a record of another arena, of a bucket on offer. 0; -ENOBUFS no room;
+ * -EPROTO it makes no sense (the offer was withdrawn). */
 int	move_copy_conn(struct net *n, const struct move_peer *from,
-	    const struct conn *f, uint32_t attempt);
-int	move_copy_tw(struct net *n, const struct tw *f, uint32_t attempt);
+	    const struct conn *f, const struct move_as *as);
+int	move_copy_tw(struct net *n, const struct tw *f,
+	    const struct move_as *as);
 /* Learn the neighbours that another slot knows. */
 void	move_copy_neighs(struct net *n, const struct move_peer *from);
 
