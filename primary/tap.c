@@ -28,6 +28,7 @@
 
 #define TUN_PATH	"/dev/net/tun"
 #define ALIAS_LEN	240	/* bytes of an interface's alias */
+#define BACKLOG		16384u	/* frames that the kernel keeps per queue */
 
 /* ---- rtnetlink --------------------------------------------------------- */
 
@@ -78,6 +79,12 @@ link_request(char *buf, uint16_t type, uint32_t ifindex)
 	return nlh;
 }
 
+/*
+ * Set the interface up. While nobody serves a queue the kernel keeps what
+ * comes for it, and drops what comes beyond: each client that lost a frame so
+ * waits for a timeout of its own. 1,000 frames, the kernel's own choice, are
+ * less than what 1,000 active clients have under way.
+ */
 static int
 link_up(uint32_t ifindex)
 {
@@ -87,6 +94,7 @@ link_up(uint32_t ifindex)
 
 	ifi->ifi_flags = IFF_UP;
 	ifi->ifi_change = IFF_UP;
+	mnl_attr_put_u32(nlh, IFLA_TXQLEN, BACKLOG);
 	return nl_talk(nlh, NULL, NULL);
 }
 

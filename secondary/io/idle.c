@@ -123,20 +123,17 @@ watch(struct io *io, int fd)
 int
 idle_open(struct io *io)
 {
-	const struct queue *q;
 	uint32_t i;
-	int fd, err;
+	int err;
 
 	err = watch(io, io->bell);
 	if (err == 0 && io->reads != NULL)
 		err = watch(io, reads_fd(io->reads));
 	for (i = 0; err == 0 && i < io->nqueues; i++) {
-		q = &io->queue[i];
-		fd = q->id < IO_TUNS ? io->tun[q->port][q->id] : -1;
-		if (fd < 0)
+		if (io->queue[i].tun < 0)
 			io->dozes = true;
 		else
-			err = watch(io, fd);
+			err = watch(io, io->queue[i].tun);
 	}
 	if (err < 0)
 		log_error("epoll: %s", strerror(-err));

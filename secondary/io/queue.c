@@ -1,6 +1,8 @@
 #include "queue.h"
 
+#include <linux/if_tun.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -20,7 +22,7 @@ queue_open(struct queue *q, struct io *io, uint32_t port, uint16_t id)
 	q->ethdev = bp->ethdev;
 	q->id = id;
 	q->port = (uint8_t)port;
-	q->slow = bp->type == PORT_TAP;
+	q->tun = id < IO_TUNS ? io->tun[port][id] : -1;
 	q->prepare = (bp->caps & (NET_CAP_TX_IPCSUM | NET_CAP_TX_L4CSUM |
 	    NET_CAP_TSO)) != 0;
 	if (bp->caps & NET_CAP_RX_CSUM)
@@ -41,28 +43,42 @@ linearise(struct io *io, struct rte_mbuf *m)
 }
 
 /*
- * A tap's frames take a system call each, most of a turn's time: each is
- * noted before the next is fetched, or a death would cost all of them.
+ * A tap's frames take a system call each, most of a turn's time, and the
+ * kernel has given a frame away when a kill ends that call: so we read them
+ * ourselves, each into a frame that our successor knows of.
  */
 static uint32_t
-receive_slowly(struct io *io, struct queue *q, struct pkt **in, uint32_t max)
+receive_tap(struct io *io, struct queue *q, struct pkt **in, uint32_t max)
 {
-	struct rte_mbuf *m;
-	uint32_t got = 0, n;
+	struct tun_pi pi;
+	struct iovec iov[2] = { { &pi, sizeof(pi) } };
+	uint32_t n = 0;
 	uint64_t bytes = 0;
+	struct pkt *p;
+	ssize_t len;
 
-	for (n = 0; n < max && rte_eth_rx_burst(q->ethdev, q->id, &m, 1) == 1;
-	    n++) {
-		bytes += m->pkt_len;
-		if (m->nb_segs > 1 && !linearise(io, m))
+	while (n < max && (p = pktpool_get(io->pool)) != NULL) {
+		pkt_reset(p, PKT_HEADROOM);
+		p->port = q->port;
+		iov[1].iov_base = pkt_data(p);
+		iov[1].iov_len = p->room - PKT_HEADROOM;
+		net_expect(io->net, n, p);
+		len = readv(q->tun, iov, 2);
+		if (len > (ssize_t)sizeof(pi) && !(pi.flags & TUN_PKT_STRIP)) {
+			p->len = (uint32_t)len - (uint32_t)sizeof(pi);
+			bytes += p->len;
+			in[n++] = p;
 			continue;
-		in[got] = mbuf_rx(m, q->port, q->rx_flags);
-		net_received(io->net, got, in[got]);
-		got++;
+		}
+		net_expect(io->net, n, NULL);
+		pktpool_put(io->pool, p);
+		if (len <= 0)
+			break;
+		io_count(io, CNT_drop_oversize, 1);
 	}
 	io_count(io, CNT_rx_frames, n);
 	io_count(io, CNT_rx_bytes, bytes);
-	return got;
+	return n;
 }
 
 uint32_t
@@ -74,8 +90,8 @@ queue_receive(struct io *io, struct queue *q, struct pkt **in, uint32_t max)
 
 	if (max > QUEUE_BURST)
 		max = QUEUE_BURST;
-	if (q->slow)
-		return receive_slowly(io, q, in, max);
+	if (q->tun >= 0)
+		return receive_tap(io, q, in, max);
 	n = rte_eth_rx_burst(q->ethdev, q->id, m, (uint16_t)max);
 	if (n == 0)
 		return 0;

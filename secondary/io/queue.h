@@ -27,7 +27,7 @@ struct rte_mbuf;
 struct queue {
 	uint16_t ethdev, id;	/* DPDK's port, queue */
 	uint8_t port;		/* index on the board */
-	bool slow;		/* a system call per frame */
+	int tun;		/* a tap's queue, which we read; -1: not one */
 	bool prepare;		/* offloads: ask the driver to check */
 	uint16_t rx_flags;	/* PKT_RX_* that the lane promises */
 	uint32_t nstaged;
@@ -41,7 +41,8 @@ struct queue {
 	} pend[QUEUE_PENDING];
 };
 
-/* Prepare for queue id of an ethdev that is board port index `port`. */
+/* Prepare for queue id of an ethdev that is board port index `port`; after
+ * idle_prepare(). */
 void	queue_open(struct queue *q, struct io *io, uint32_t port, uint16_t id);
 
 /* Receive up to max frames. */

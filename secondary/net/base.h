@@ -242,6 +242,10 @@ bool	ip4_broadcast(const struct net_port *np, uint32_t addr_be);
  * and counted. */
 bool	frame_send(struct net *n, struct pkt *p);
 /* Write a link header before the packet; the destination stays open. */
+/* Mark p as a frame that is yet to be read; whether one was, and then its
+ * length is set. Between the two nobody but the device writes to it. */
+void	ether_expect(struct pkt *p);
+bool	ether_came(struct pkt *p);
 uint8_t	*ether_header(struct net *n, struct pkt *p, uint16_t type);
 /* Write the IP header of a flow before p's transport message. */
 uint8_t	*ip4_write(struct net *n, struct pkt *p, const struct tuple *t,

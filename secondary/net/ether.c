@@ -1,6 +1,50 @@
 /* Ethernet in: whose a frame is, and what it carries. */
 #include "base.h"
 
+/* ---- frames that are being read ------------------------------------------ */
+
+void
+ether_expect(struct pkt *p)
+{
+	/* no frame's type: whoever finds another one knows that it came */
+	wr16(pkt_data(p) + ETH_TYPE, 0);
+}
+
+/* Bytes of the frame at h, of which room bytes may be there, by its headers;
+ * 0: none came, or one that only its device knew the length of. */
+static uint32_t
+length(const uint8_t *h, uint32_t room)
+{
+	uint32_t at = ETH_TYPE;
+
+	if (rd16(h + at) == ETH_P_VLAN)
+		at += VLAN_LEN;
+	if (room < at + 2 + IP6_HLEN)
+		return 0;
+	switch (rd16(h + at)) {
+	case ETH_P_IP4:
+		return at + 2 + rd16(h + at + 2 + IP4_TOTAL);
+	case ETH_P_IP6:
+		return at + 2 + IP6_HLEN + rd16(h + at + 2 + IP6_PAYLOAD);
+	case ETH_P_ARP:
+		return at + 2 + ARP_LEN;
+	default:
+		return 0;
+	}
+}
+
+bool
+ether_came(struct pkt *p)
+{
+	uint32_t room = p->room - (p->off - (uint32_t)sizeof(*p));
+	uint32_t len = length(pkt_data(p), room);
+
+	p->len = len <= room ? len : 0;
+	return p->len != 0;
+}
+
+/* ---- whose a frame is ---------------------------------------------------- */
+
 /* Broadcast, or a group of IPv6 that we are in (RFC 2464 7). */
 static bool
 group_ours(const struct net_port *np, const uint8_t *dst)

@@ -153,14 +153,18 @@ burst_at(struct net *n, uint32_t i)
 }
 
 void
-net_received(struct net *n, uint32_t i, const struct pkt *p)
+net_expect(struct net *n, uint32_t i, struct pkt *p)
 {
 	assert(i < ARENA_BURST);
 	if (i == 0)
 		burst_at(n, 0);
-	n->a->burst[i] = pkt_ref(n->env.base, p);
+	if (p != NULL) {
+		ether_expect(p);
+		n->a->burst[i++] = pkt_ref(n->env.base, p);
+	}
 	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&n->a->burst_n, i + 1, memory_order_relaxed);
+	atomic_store_explicit(&n->a->burst_n, i, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
 }
 
 void
@@ -207,6 +211,11 @@ net_replay(struct net *n, uint64_t now_us)
 		if (n->a->burst[i] == PKT_NONE)
 			continue;	/* net_adopt() did not believe it */
 		p = pkt_at(n->env.base, n->a->burst[i]);
+		/* the process may have died while it read this one */
+		if (p->len == 0 && !ether_came(p)) {
+			frame_put(n, p);
+			continue;
+		}
 		/* it may have been received, and not yet looked at */
 		if (n->env.elsewhere != NULL &&
 		    n->env.elsewhere(n->env.arg, p))

@@ -261,12 +261,15 @@ void	net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 	    uint64_t now_us);
 
 /*
- * A frame was taken from a device; it will be the i-th of the next
- * net_input(), or be handed to another slot before. If this process dies until
- * then, its successor finds it. For devices of which it takes long to fetch a
- * burst; i counts from 0.
+ * A frame is about to be read from a device into p, which is empty (see
+ * pkt_reset()) and has room for an Ethernet header. It will be the i-th of the
+ * next net_input(), or be handed to another slot before. If this process dies
+ * until then, its successor finds it: also when the device gave the frame away
+ * and nobody came to note its length, which is taken from its headers then.
+ * For devices of which each frame is fetched by itself; i counts from 0. p
+ * NULL: nothing came, and the i-th is not expected any more.
  */
-void	net_received(struct net *n, uint32_t i, const struct pkt *p);
+void	net_expect(struct net *n, uint32_t i, struct pkt *p);
 
 /* Learn from an ARP/ND frame that another slot saw; frees p. No reply. */
 void	net_learn(struct net *n, struct pkt *p, uint64_t now_us);

@@ -8,8 +8,9 @@
  * byte, pause PACE_MS, and so on; IDLE ones are only held open. Prints
  * "ready" when all are open. Each line on standard input ends a window and is
  * answered by one line of JSON: answers, the longest wait in the window (of
- * answers still due, too) in ms, connections lost in it (reset, ended, or with
- * wrong bytes). At the end of the input every idle connection is asked once;
+ * answers still due, too) in ms and the local port of who waited, answers that
+ * took 150 ms or more, connections lost in it (reset, ended, or with wrong
+ * bytes). At the end of the input every idle connection is asked once;
  * then {"idle_lost": N}.
  */
 #include <sys/epoll.h>
@@ -33,6 +34,7 @@
 #define CONNS_MAX	50000u
 #define EVENTS		512
 #define IDLE_MS		3000u	/* for an idle connection's answer */
+#define LATE_US		150000u	/* about what a retransmission timeout costs */
 
 struct peer {
 	int fd;			/* -1: lost */
@@ -46,7 +48,8 @@ static struct peer peer[CONNS_MAX];
 static struct sockaddr_in to = { .sin_family = AF_INET };
 static uint32_t nactive = 1000, nidle, pace_us = 20000;
 static uint64_t answers, longest_us;
-static uint32_t lost;
+static uint32_t lost, late, slowest;	/* answers of LATE_US, whose wait is
+					   the longest */
 static int epfd;
 
 static uint64_t
@@ -111,6 +114,28 @@ ask(uint32_t i, uint64_t now)
 }
 
 static void
+waited(uint32_t i, uint64_t us)
+{
+	late += us >= LATE_US;
+	if (us <= longest_us)
+		return;
+	longest_us = us;
+	slowest = i;
+}
+
+/* The local port of a connection, 0 of one that is lost. */
+static uint32_t
+port_of(uint32_t i)
+{
+	struct sockaddr_in a = { .sin_port = 0 };
+	socklen_t len = sizeof(a);
+
+	if (peer[i].fd >= 0)
+		getsockname(peer[i].fd, (struct sockaddr *)&a, &len);
+	return ntohs(a.sin_port);
+}
+
+static void
 hear(uint32_t i, uint64_t now)
 {
 	struct peer *p = &peer[i];
@@ -132,8 +157,7 @@ hear(uint32_t i, uint64_t now)
 	if (p->got < BYTES)
 		return;
 	answers++;
-	if (now - p->sent_us > longest_us)
-		longest_us = now - p->sent_us;
+	waited(i, now - p->sent_us);
 	p->sent_us = 0;
 	p->next_us = now + pace_us;
 }
@@ -156,13 +180,14 @@ window(uint64_t now)
 	uint32_t i;
 
 	for (i = 0; i < nactive; i++)
-		if (peer[i].sent_us != 0 && now - peer[i].sent_us > longest_us)
-			longest_us = now - peer[i].sent_us;
-	printf("{\"answers\": %lu, \"longest_ms\": %.3f, \"lost\": %u}\n",
-	    (unsigned long)answers, (double)longest_us / 1000, lost);
+		if (peer[i].sent_us != 0)
+			waited(i, now - peer[i].sent_us);
+	printf("{\"answers\": %lu, \"longest_ms\": %.3f, \"lost\": %u, "
+	    "\"late\": %u, \"port\": %u}\n", (unsigned long)answers,
+	    (double)longest_us / 1000, lost, late, port_of(slowest));
 	fflush(stdout);
 	answers = longest_us = 0;
-	lost = 0;
+	lost = late = 0;
 }
 
 /* Wait for events for at most ms; false: the input ended. */

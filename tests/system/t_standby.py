@@ -98,6 +98,28 @@ def without_standby_a_fresh_process_takes_over():
 
 
 @test
+def what_comes_while_nobody_serves_waits_for_the_successor():
+    """The kernel keeps it: no client sends again what was dropped."""
+    www()
+    with instance(count=1, hang_ms=20000) as i:
+        wait_for("a standby", lambda: ready(i))
+        socks = [connect() for _ in range(1600)]
+        dropped = "/sys/class/net/%s/statistics/tx_dropped" % i.dev
+        before = read(dropped)
+        victim = i.pids()[0]
+        kill(victim, signal.SIGSTOP)
+        for s in socks:
+            s.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")
+        kill(victim)
+        answered = 0
+        for s in socks:
+            with contextlib.suppress(OSError):
+                answered += s.recv(65536).endswith(content(64))
+        claim(answered >= 1599, "%d of 1600 were answered" % answered)
+        equal(read(dropped), before, "frames that the tap dropped")
+
+
+@test
 def nothing_is_lost_over_kills_in_traffic():
     www((64, 1000, 100000))
     with instance() as i:

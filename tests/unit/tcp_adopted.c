@@ -128,6 +128,109 @@ START_TEST(what_is_owed_goes_at_once)
 }
 END_TEST
 
+/* An empty frame that the stack knows of as the i-th to come. */
+static struct pkt *
+expect(struct h *h, uint32_t i)
+{
+	struct pkt *p = pktpool_get(&h->s.pool);
+
+	ck_assert_ptr_nonnull(p);
+	pkt_reset(p, PKT_HEADROOM);
+	p->port = 0;
+	/* what is in it from before looks like the next one */
+	memcpy(pkt_data(p), h->frame, h->framelen);
+	net_expect(h->s.net, i, p);
+	return p;
+}
+
+/*
+ * net_expect(): the process died in the call that read a frame: the device has
+ * given it away, its length was never noted, and still it is not lost. Of the
+ * one that was expected and did not come nothing is believed.
+ */
+START_TEST(a_frame_that_was_being_read_is_received)
+{
+	static const uint8_t arp[42] = { 2, 0, 0, 0, 0, 1,
+	    2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1,
+	    2, 0, 0, 0, 0, 2, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1 };
+	struct pkt *p;
+	uint32_t k;
+	struct h h;
+
+	for (k = 0; k < 4; k++) {
+		h_init(&h);
+		h_open(&h, true);
+		h.aside = true;
+		h_data(&h, "first ", 6);
+		p = expect(&h, 0);
+		p->len = h.framelen;
+		memcpy(pkt_data(p), h.frame, p->len);
+		h_data(&h, "and last", 8);
+		h.aside = false;
+		p = expect(&h, 1);
+		if (k == 1)
+			memcpy(pkt_data(p), h.frame, h.framelen);
+		else if (k == 2)
+			memcpy(pkt_data(p), arp, sizeof(arp));
+		else if (k == 3)
+			net_expect(h.s.net, 1, NULL);
+		if (k == 3)
+			pktpool_put(&h.s.pool, p);
+		adopt(&h);
+		ck_assert_uint_eq(h.ngot, k == 1 ? 14 : 6);
+		ck_assert_mem_eq(h.got, "first and last", h.ngot);
+		ck_assert_uint_eq(h_count(&h, CNT_conn_torn), 0);
+		ck_assert_uint_eq(h_count(&h, CNT_drop_ethertype), 0);
+		h_fini(&h);
+	}
+}
+END_TEST
+
+/* The same of other kinds of frames: how long they are. */
+START_TEST(a_frame_that_was_being_read_is_as_long_as_it_says)
+{
+	static const struct {
+		uint16_t type, vlan, at, value;
+		uint32_t len;	/* 0: not a frame that came */
+	} row[] = {
+		{ 0, 0, 0, 0, 0 },
+		{ 0x0800, 0, 16, 1500, 1514 },
+		{ 0x0800, 1, 20, 40, 58 },
+		{ 0x0800, 0, 16, 20000, 0 },
+		{ 0x86dd, 0, 18, 1000, 1054 },
+		{ 0x86dd, 1, 22, 8, 66 },
+		{ 0x86dd, 0, 18, 0xffff, 0 },
+		{ 0x0806, 0, 0, 0, 42 },
+		{ 0x0806, 1, 0, 0, 46 },
+		{ 0x88cc, 0, 0, 0, 0 },
+	};
+	struct pkt *p;
+	uint8_t *d;
+	struct h h;
+	uint32_t i;
+
+	h_init(&h);
+	p = pktpool_get(&h.s.pool);
+	ck_assert_ptr_nonnull(p);
+	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		pkt_reset(p, PKT_HEADROOM);
+		d = pkt_data(p);
+		memset(d, 0, 64);
+		ether_expect(p);
+		ck_assert(!ether_came(p));
+		if (row[i].vlan)
+			put_be16(d + 12, 0x8100);
+		put_be16(d + 12 + 4 * row[i].vlan, row[i].type);
+		if (row[i].at != 0)
+			put_be16(d + row[i].at, row[i].value);
+		ck_assert(ether_came(p) == (row[i].len != 0));
+		ck_assert_uint_eq(p->len, row[i].len);
+	}
+	pktpool_put(&h.s.pool, p);
+	h_fini(&h);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -142,6 +245,8 @@ main(void)
 	    a_backlog_counts_the_half_open_ones_that_were_adopted);
 	tcase_add_test(t, room_is_computed_anew);
 	tcase_add_test(t, what_is_owed_goes_at_once);
+	tcase_add_test(t, a_frame_that_was_being_read_is_received);
+	tcase_add_test(t, a_frame_that_was_being_read_is_as_long_as_it_says);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
