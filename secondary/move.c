@@ -138,7 +138,11 @@ move_turn(struct io *io)
 	}
 	if (io->nheld > 0)
 		hold_turn(io);
-	return io->moving > 0;
+	if (!net_move_busy(io->net))
+		return false;
+	/* the answer may come within µs: look on for it before we sleep */
+	io->work_us = io->now;
+	return true;
 }
 
 bool

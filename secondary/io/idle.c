@@ -156,14 +156,15 @@ wait_us(struct io *io, uint64_t us)
 	return n > 0;
 }
 
-/* Whether a bucket is on its way, to us or from us. */
+/* Whether there is something to do for a bucket on its way, to us or from us.
+ * One that waits for the other slot does not keep us awake: it rings. */
 static bool
 words_ask(struct io *io)
 {
 	if (io->buckets == NULL)
 		return false;
 	io->moving = net_move(io->net, io->now, 1);
-	return io->moving > 0;
+	return net_move_busy(io->net);
 }
 
 static void
@@ -203,6 +204,9 @@ deadline(struct io *io, uint64_t longest_us)
 		d = reads_deadline(io->reads);
 	if (io->fault != NULL && fault_due(io) < d)
 		d = fault_due(io);
+	/* offers have a time limit */
+	if (io->moving > 0 && longest_us > MOVE_LOOK_US)
+		longest_us = MOVE_LOOK_US;
 	if (io->now + longest_us < d)
 		d = io->now + longest_us;
 	return d;

@@ -9,8 +9,10 @@
 
 #define OFFERS		16u	/* buckets offered at the same time, at most:
 				   their connections stand still */
-#define FROZEN		2048u	/* none is offered while so many do */
+#define FROZEN		2048u	/* none is offered while so many records do */
 #define FAILS_MAX	6u	/* doublings of patience */
+#define RECORD_BYTES	2048u	/* copying them takes as long as a record */
+#define BYTES_MOST	65536u	/* that are taken for unsent data, not a file */
 
 static inline bool
 is_conn(const struct net *n, uint32_t id)
@@ -21,10 +23,22 @@ is_conn(const struct net *n, uint32_t id)
 /* ---- the giver ---- */
 
 /*
+ * What the receiver will copy of a connection, in records. Ranges of files
+ * are not copied, and not told apart here.
+ */
+static uint32_t
+burden(const struct conn *c)
+{
+	uint32_t bytes = c->sq_len > BYTES_MOST ? BYTES_MOST : c->sq_len;
+
+	return 1 + (bytes + c->rq_len) / RECORD_BYTES;
+}
+
+/*
  * Take a record out of the indexes. It stays in its bucket's list, and where
  * it is in a list of work it is passed over.
  */
-static void
+static uint32_t
 freeze(struct net *n, uint32_t id)
 {
 	struct rec *r = rec_at(n, id);
@@ -34,21 +48,22 @@ freeze(struct net *n, uint32_t id)
 	wheel_unfile(n, id);
 	if (!is_conn(n, id)) {
 		lookup_del(n, r->hash, id);
-		return;
+		return 1;
 	}
 	c = conn_at(n, id);
 	if ((c->flags & TF_GONE) == 0)
 		lookup_del(n, r->hash, id);
 	tcp_depart(n, id);
 	if (n->env.depart == NULL)
-		return;
+		return burden(c);
 	hands_set(n, id);
 	n->env.depart(n->env.arg, c);
 	hands_clear(n);
+	return burden(c);
 }
 
 /* A record is ours to serve: into the indexes, and on with it. */
-static void
+static uint32_t
 thaw(struct net *n, uint32_t id)
 {
 	struct rec *r = rec_at(n, id);
@@ -59,7 +74,7 @@ thaw(struct net *n, uint32_t id)
 	if (!is_conn(n, id)) {
 		lookup_put(n, r->hash, id);
 		wheel_file(n, id);
-		return;
+		return 1;
 	}
 	c = conn_at(n, id);
 	hands_set(n, id);
@@ -76,10 +91,12 @@ thaw(struct net *n, uint32_t id)
 		n->env.arrive(n->env.arg, c);
 	}
 	hands_clear(n);
+	return 1;
 }
 
+/* All records of a bucket. Returns what that cost, in records. */
 static uint32_t
-each(struct net *n, uint32_t k, void (*fn)(struct net *n, uint32_t id))
+each(struct net *n, uint32_t k, uint32_t (*fn)(struct net *n, uint32_t id))
 {
 	uint32_t id, next, cnt = 0;
 
@@ -87,8 +104,7 @@ each(struct net *n, uint32_t k, void (*fn)(struct net *n, uint32_t id))
 		next = rec_at(n, id)->fnext;
 		if (next != ARENA_NONE)
 			__builtin_prefetch(rec_at(n, next), 1);
-		fn(n, id);
-		cnt++;
+		cnt += fn(n, id);
 	}
 	return cnt;
 }
@@ -251,12 +267,14 @@ take_offer(struct net *n, uint32_t k, uint64_t w)
 	const struct move_peer *p = &n->env.buckets->peer[BUCKET_OWNER(w) %
 	    BOARD_SLOTS];
 	uint32_t cnt = drop(n, k, UINT32_MAX);
+	uint64_t bytes = n->mv.copied;
 	int err = -EPROTO;
 
 	if (peer_fits(n, p)) {
 		move_copy_neighs(n, p);
 		err = copy(n, p, k, w, &cnt);
 	}
+	cnt += (uint32_t)((n->mv.copied - bytes) / RECORD_BYTES);
 	/* the copy was read before the word is looked at again: pairs with
 	 * the giver's release, when it withdraws and goes on */
 	atomic_thread_fence(memory_order_acquire);
@@ -297,51 +315,102 @@ follow_copy(struct net *n, uint32_t k, uint64_t w)
 
 /* ---- all buckets ---- */
 
+/* What is under way: over here as soon as it is over there. */
 static uint32_t
-follow(struct net *n, uint32_t k, uint32_t budget)
+settle(struct net *n, uint32_t k, uint32_t budget)
 {
-	uint32_t to, cnt;
-	uint64_t w;
+	(void)budget;
+	return n->mv.state[k] == MOVE_OFFERED ? follow_offer(n, k) :
+	    follow_copy(n, k, move_word(n, k));
+}
 
-	switch ((enum move_state)n->mv.state[k]) {
-	case MOVE_OURS:
-		return may_offer(n, k, &to) ? offer(n, k, to) : 0;
-	case MOVE_OFFERED:
-		return follow_offer(n, k);
-	case MOVE_COPIED:
-		return follow_copy(n, k, move_word(n, k));
-	case MOVE_LEFT:
-		cnt = drop(n, k, budget);
-		if (n->a->bucket_head[k] == ARENA_NONE)
-			move_enter(n, k, MOVE_AWAY, n->mv.seen[k]);
-		return cnt + 1;
-	case MOVE_AWAY:
-		w = move_word(n, k);
-		if (move_offered(n, k, w))
-			return take_offer(n, k, w) + 1;
-		/* committed before we could take the answer back, see below */
-		if (BUCKET_OWNER(w) == n->env.buckets->me)
-			move_enter(n, k, MOVE_OURS, w);
-		return 0;
-	}
+static uint32_t
+take(struct net *n, uint32_t k, uint32_t budget)
+{
+	uint64_t w = move_word(n, k);
+
+	(void)budget;
+	if (move_offered(n, k, w))
+		return take_offer(n, k, w) + 1;
+	/* committed before we could take the answer back */
+	if (BUCKET_OWNER(w) == n->env.buckets->me)
+		move_enter(n, k, MOVE_OURS, w);
 	return 0;
+}
+
+static uint32_t
+give(struct net *n, uint32_t k, uint32_t budget)
+{
+	uint32_t to;
+
+	(void)budget;
+	return may_offer(n, k, &to) ? offer(n, k, to) + 1 : 0;
+}
+
+static uint32_t
+forget(struct net *n, uint32_t k, uint32_t budget)
+{
+	uint32_t cnt = drop(n, k, budget);
+
+	if (n->a->bucket_head[k] == ARENA_NONE)
+		move_enter(n, k, MOVE_AWAY, n->mv.seen[k]);
+	return cnt + 1;
+}
+
+/*
+ * In this order: whose connections stand still comes first, or a bucket that
+ * was copied would wait while all others are.
+ */
+static const struct {
+	uint32_t states;	/* bit s: buckets in this state */
+	uint32_t (*fn)(struct net *n, uint32_t k, uint32_t budget);
+} passes[] = {
+	{ 1u << MOVE_OFFERED | 1u << MOVE_COPIED, settle },
+	{ 1u << MOVE_AWAY, take },
+	{ 1u << MOVE_OURS, give },
+	{ 1u << MOVE_LEFT, forget },
+};
+
+/* One pass. Returns whether the budget was enough. */
+static bool
+pass(struct net *n, uint32_t p, uint32_t budget)
+{
+	struct moves *m = &n->mv;
+	uint32_t i, k, first = m->at;
+
+	for (i = 0; i < BOARD_BUCKETS; i++) {
+		k = (first + i) % BOARD_BUCKETS;
+		if ((passes[p].states >> m->state[k] & 1) == 0)
+			continue;
+		if (m->used >= budget) {
+			m->at = k;
+			return false;
+		}
+		m->used += passes[p].fn(n, k, budget - m->used);
+	}
+	return true;
 }
 
 uint32_t
 net_move(struct net *n, uint64_t now_us, uint32_t budget)
 {
-	uint32_t i, k, used = 0;
+	uint32_t p;
 
 	if (n->env.buckets == NULL)
 		return 0;
 	net_time(n, now_us);
-	for (i = 0; i < BOARD_BUCKETS && used < budget; i++) {
-		k = n->mv.at;
-		n->mv.at = (k + 1) % BOARD_BUCKETS;
-		used += follow(n, k, budget - used);
-	}
+	n->mv.used = 0;
+	for (p = 0; p < sizeof(passes) / sizeof(passes[0]); p++)
+		if (!pass(n, p, budget))
+			break;
 	/* what the budget kept from being looked at counts as on the move */
-	return n->mv.open + (i < BOARD_BUCKETS);
+	return n->mv.open + (n->mv.used >= budget);
+}
+
+bool
+net_move_busy(const struct net *n)
+{
+	return n->mv.used > 0;
 }
 
 const uint8_t *

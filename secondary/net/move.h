@@ -78,12 +78,17 @@ enum move_state {
 };
 
 /*
- * Between two turns: do what the words ask for. budget: records touched,
- * after which no other bucket is begun. Returns how many buckets are on the
- * move here: while there are any, it wants to be called in each turn, else
- * now and then.
+ * Between two turns: do what the words ask for. budget: records touched, and
+ * each 2 KiB that they take along, after which no other bucket is begun.
+ * Buckets that stand still come first, then offers to us, then ours. Returns
+ * how many buckets are on the move here: while there are any, it wants to be
+ * called when somebody nudged and at least once per ms, else now and then.
  */
 uint32_t net_move(struct net *n, uint64_t now_us, uint32_t budget);
+
+/* Whether the last net_move() did something, so that there may be more for
+ * this slot to do; else what is on the move waits for the other one. */
+bool	net_move_busy(const struct net *n);
 
 /* States of all buckets here, enum move_state, for those who steer. */
 const uint8_t *net_move_states(const struct net *n);

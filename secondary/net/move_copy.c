@@ -68,6 +68,8 @@ copy_chunk(struct copying *x, uint32_t theirs, const struct chunk *f)
 	c->off = v->off;
 	c->len = len;
 	c->mark = x->n->tx_mark;
+	if (kind != CHUNK_MEM)
+		x->n->mv.copied += room;
 	if (kind == CHUNK_SEGS)
 		memcpy(c->data, f->data, room);
 	else if (kind == CHUNK_DATA && start <= room && len <= room - start)
@@ -183,6 +185,7 @@ copy_frame(struct copying *x, uint32_t ref, uint32_t *next,
 		p->plen = 0;
 		fail(x, -EPROTO);
 	}
+	x->n->mv.copied += plen;
 	x->c->rq_frames++;
 	x->n->rx_held++;
 	return p;

@@ -121,11 +121,13 @@ struct moves {
 	uint64_t seen[BOARD_BUCKETS];	/* word when the state was entered */
 	uint64_t until[BOARD_BUCKETS];	/* µs: offered: withdrawn then; ours:
 					   not offered before */
-	uint32_t frozen[BOARD_BUCKETS];	/* offered: its records */
+	uint32_t frozen[BOARD_BUCKETS];	/* offered: what copying it costs */
 	uint32_t nfrozen;		/* and those of all that are offered */
 	uint32_t open;			/* buckets offered, copied or left */
 	uint32_t offered;
 	uint32_t at;			/* where the next look begins */
+	uint32_t used;			/* by the last look, in records */
+	uint64_t copied;		/* bytes that records took along */
 };
 
 /*

@@ -33,6 +33,8 @@
 #define BYTES		64u
 #define CONNS_MAX	50000u
 #define EVENTS		512
+#define IDLE_BURST	100u	/* idle connections asked at a time */
+#define IDLE_PAUSE_US	3000u
 #define IDLE_MS		3000u	/* for an idle connection's answer */
 #define LATE_US		150000u	/* about what a retransmission timeout costs */
 
@@ -220,9 +222,14 @@ ask_idle(void)
 
 	lost = 0;
 	epoll_ctl(epfd, EPOLL_CTL_DEL, 0, NULL);
-	for (i = nactive; i < nactive + nidle; i++)
+	for (i = nactive; i < nactive + nidle; i++) {
 		if (peer[i].fd >= 0)
 			ask(i, now_us());
+		/* what the interface's queue takes at a time */
+		end = now_us() + IDLE_PAUSE_US;
+		while (i % IDLE_BURST == 0 && now_us() < end)
+			wait_ms(1);
+	}
 	end = now_us() + IDLE_MS * 1000;
 	while (now_us() < end)
 		wait_ms(10);

@@ -158,7 +158,8 @@ bed_start(struct bed *b)
 	b->env.base = (uintptr_t)b->frames - 64;
 	b->env.pool = &b->pool;
 	b->env.counters = b->counters;
-	b->env.event = event;
+	if (b->env.event == NULL)
+		b->env.event = event;
 	b->env.arg = b;
 	b->now = 1000000000;
 	if (net_create(b->net, &b->conf, &b->env, b->arena, b->bytes,

@@ -9,7 +9,7 @@
 
 #define PORT		7u
 #define PATIENCE_US	20000u
-#define BUCKET		5u	/* of all flows here */
+#define BUCKET		5u	/* of all flows here, but for those who say */
 
 static struct plain s[2], client;
 static struct net_buckets buckets[2];
@@ -18,7 +18,7 @@ static _Atomic uint32_t want[BOARD_BUCKETS], reply[2][BOARD_BUCKETS];
 static struct plain_box to_client, to_server;
 static uint64_t now;
 static bool reads, takes;
-static uint32_t arrived, departed, opened, got, drop_at;
+static uint32_t arrived, departed, opened, got, drop_at, bucket;
 static uint8_t text[65536], heard[65536];
 static const void *file;	/* sent at the first byte, if not NULL */
 static uint32_t file_len;
@@ -97,7 +97,7 @@ bucket_of(void *arg, uint32_t port, const struct net_addr *local,
 	(void)port;
 	(void)local;
 	(void)remote;
-	return BUCKET;
+	return bucket;
 }
 
 /* ---- the world ---- */
@@ -110,6 +110,7 @@ world_init(uint32_t conns)
 
 	now = 1000000000;
 	reads = takes = true;
+	bucket = BUCKET;
 	arrived = departed = opened = got = drop_at = 0;
 	file = NULL;
 	plain_conf(&client, 1, 16);
@@ -170,7 +171,7 @@ server_turn(uint32_t i)
 
 	for (k = 0; k < to_server.n; k++) {
 		p = plain_receive(&s[i], to_server.data[k], to_server.len[k]);
-		p->hash = BUCKET;
+		p->hash = bucket;
 		p->flags |= PKT_RX_HASH;
 		net_input(s[i].net, &p, 1, now);
 	}
@@ -563,6 +564,82 @@ START_TEST(nothing_is_offered_to_who_takes_nothing)
 }
 END_TEST
 
+/* ---- what a turn does ---- */
+
+/* Connections of three buckets, BUCKET and the next ones, are to go. */
+static void
+three_buckets(uint32_t bytes)
+{
+	struct conn *c;
+	uint32_t i, k;
+
+	world_init(16);
+	for (i = 0; i < 3; i++) {
+		bucket = BUCKET + i;
+		dial();
+		run(0, 8);
+		ck_assert_uint_eq(opened, i + 1);
+	}
+	for (i = 0; i < 3; i++) {
+		c = conn_enter(s[0].net, i);
+		ck_assert_uint_eq(c->rec.bucket, BUCKET + i);
+		for (k = 0; k < bytes; k += 1000)
+			ck_assert_uint_gt(conn_write(s[0].net, c, text, 1000),
+			    0);
+		conn_leave(s[0].net, c);
+		want[BUCKET + i] = 1;
+	}
+	ck_assert_uint_eq(net_move(s[0].net, now, 64), 3);
+	ck_assert(net_move_busy(s[0].net));
+}
+
+/* Its connections stand still: others, which do not yet, can wait. */
+START_TEST(what_was_committed_is_served_before_another_is_copied)
+{
+	three_buckets(0);
+	net_move(s[1].net, now, 1);
+	ck_assert_int_eq(net_move_state(s[1].net, BUCKET), MOVE_COPIED);
+	ck_assert_int_eq(net_move_state(s[1].net, BUCKET + 1), MOVE_AWAY);
+	net_move(s[0].net, now, 1);
+	ck_assert_uint_eq(BUCKET_OWNER(word[BUCKET]), 1);
+	net_move(s[1].net, now, 1);
+	ck_assert_int_eq(net_move_state(s[1].net, BUCKET), MOVE_OURS);
+	world_fini();
+}
+END_TEST
+
+/* A turn stays short, also when few connections have much to send. */
+START_TEST(bytes_that_are_copied_count_as_work)
+{
+	three_buckets(30000);
+	net_move(s[1].net, now, 10);
+	ck_assert_int_eq(net_move_state(s[1].net, BUCKET), MOVE_COPIED);
+	ck_assert_int_eq(net_move_state(s[1].net, BUCKET + 1), MOVE_AWAY);
+	ck_assert_uint_gt(s[0].net->mv.nfrozen, 3 * 14);
+	world_fini();
+}
+END_TEST
+
+/* Whoever waits for an answer, or for the commit, is rung; it need not spin. */
+START_TEST(who_waits_for_the_other_has_nothing_to_do)
+{
+	three_buckets(0);
+	ck_assert_uint_eq(net_move(s[0].net, now, 64), 3);
+	ck_assert(!net_move_busy(s[0].net));
+	ck_assert_uint_eq(net_move(s[1].net, now, 64), 3);
+	ck_assert(net_move_busy(s[1].net));
+	ck_assert_uint_eq(net_move(s[1].net, now, 64), 3);
+	ck_assert(!net_move_busy(s[1].net));
+	net_move(s[0].net, now, 64);
+	ck_assert(net_move_busy(s[0].net));
+	ck_assert_uint_eq(net_move(s[1].net, now, 64), 0);
+	ck_assert(net_move_busy(s[1].net));
+	net_move(s[1].net, now, 64);
+	ck_assert(!net_move_busy(s[1].net));
+	world_fini();
+}
+END_TEST
+
 /* What we open ourselves lies in its bucket, and goes. */
 START_TEST(a_connection_that_we_opened_goes)
 {
@@ -604,6 +681,10 @@ main(void)
 	tcase_add_test(t, what_is_offered_stands_still);
 	tcase_add_test(t, nothing_is_offered_to_who_takes_nothing);
 	tcase_add_test(t, a_connection_that_we_opened_goes);
+	tcase_add_test(t,
+	    what_was_committed_is_served_before_another_is_copied);
+	tcase_add_test(t, bytes_that_are_copied_count_as_work);
+	tcase_add_test(t, who_waits_for_the_other_has_nothing_to_do);
 	suite_add_tcase(su, t);
 	sr = srunner_create(su);
 	srunner_run_all(sr, CK_NORMAL);
