@@ -13,6 +13,9 @@ wheel_init(struct wheel *w, uint64_t now_us)
 	memset(w->head, 0xff, sizeof(w->head));
 	w->tick = now_us >> WHEEL_SHIFT;
 	w->ahead = w->tick;
+	w->level = 0;
+	w->rest = ARENA_NONE;
+	w->piece = WHEEL_PIECE;
 }
 
 static void
@@ -41,10 +44,12 @@ wheel_unfile(struct net *n, uint32_t id)
 
 	if (slot == WHEEL_NONE)
 		return;
-	if (r->wprev == ARENA_NONE)
-		w->head[slot] = r->wnext;
-	else
+	if (r->wprev != ARENA_NONE)
 		rec_at(n, r->wprev)->wnext = r->wnext;
+	else if (w->rest == id)
+		w->rest = r->wnext;	/* it keeps its slot's number */
+	else
+		w->head[slot] = r->wnext;
 	if (r->wnext != ARENA_NONE)
 		rec_at(n, r->wnext)->wprev = r->wprev;
 	r->wslot = WHEEL_NONE;
@@ -149,39 +154,59 @@ next_tick(const struct wheel *w)
 	return best;
 }
 
-/* File the records of a coarse slot again, as seen from w->tick. */
-static void
-spread(struct net *n, uint32_t slot)
+/* File records of w->rest again, as seen from w->tick. True: all are. */
+static bool
+file_rest(struct net *n, uint32_t *left)
 {
 	struct wheel *w = &n->wheel;
-	uint32_t id = w->head[slot], next;
+	uint32_t id, next;
 
-	w->head[slot] = ARENA_NONE;
-	w->map[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS / 64] &=
-	    ~(UINT64_C(1) << slot % 64);
-	for (; id != ARENA_NONE; id = next) {
+	while ((id = w->rest) != ARENA_NONE) {
+		if (*left == 0)
+			return false;
+		--*left;
 		next = rec_at(n, id)->wnext;
+		if (next != ARENA_NONE)
+			rec_at(n, next)->wprev = ARENA_NONE;
+		w->rest = next;
 		rec_at(n, id)->wslot = WHEEL_NONE;
 		wheel_file(n, id);
 	}
+	return true;
 }
 
-/* Spread the coarse slots whose block begins at this tick, coarsest first. */
+/* Begin to spread the coarse slots whose block begins at this tick. */
 static void
-cascade(struct net *n, uint64_t tick)
+cascade(struct wheel *w, uint64_t tick)
+{
+	w->edge = tick;
+	w->level = WHEEL_LEVELS;
+}
+
+/* Go on with it, coarsest slot first, by up to w->piece records. True: all is
+ * spread. */
+static bool
+cascaded(struct net *n)
 {
 	struct wheel *w = &n->wheel;
-	uint32_t level;
+	uint32_t left = w->piece, level, slot;
 
-	for (level = WHEEL_LEVELS - 1; level > 0; level--) {
-		uint32_t slot;
-
-		if ((tick & ((UINT64_C(1) << 8 * level) - 1)) != 0)
+	for (;;) {
+		if (!file_rest(n, &left))
+			return false;
+		if (w->level <= 1) {
+			w->level = 0;
+			return true;
+		}
+		level = --w->level;
+		if ((w->edge & ((UINT64_C(1) << 8 * level) - 1)) != 0)
 			continue;
 		slot = level * WHEEL_SLOTS +
-		    (uint32_t)(tick >> 8 * level & 255);
-		if (w->head[slot] != ARENA_NONE)
-			spread(n, slot);
+		    (uint32_t)(w->edge >> 8 * level & 255);
+		w->rest = w->head[slot];
+		w->head[slot] = ARENA_NONE;
+		w->map[slot / WHEEL_SLOTS][slot % WHEEL_SLOTS / 64] &=
+		    ~(UINT64_C(1) << slot % 64);
 	}
 }
 
@@ -217,6 +242,8 @@ wheel_advance(struct net *n, uint64_t now_us, uint32_t max,
 
 	for (;;) {
 		/* what an earlier call left comes first */
+		if (!cascaded(n))
+			return 1;
 		slot = (uint32_t)(w->tick & 255);
 		while ((id = w->head[slot]) != ARENA_NONE) {
 			wheel_unfile(n, id);
@@ -231,7 +258,7 @@ wheel_advance(struct net *n, uint64_t now_us, uint32_t max,
 		if (next == w->tick)
 			continue;	/* filed meanwhile, and due */
 		w->tick = next < to ? next : to;
-		cascade(n, w->tick);
+		cascade(w, w->tick);
 	}
 }
 
@@ -260,7 +287,7 @@ wheel_deadline(struct net *n)
 	uint64_t next, edge, best;
 	uint32_t near;
 
-	if (w->head[WHEEL_DUE] != ARENA_NONE)
+	if (!cascaded(n) || w->head[WHEEL_DUE] != ARENA_NONE)
 		return w->tick << WHEEL_SHIFT;
 	/*
 	 * A coarse block that begins within 4 ms is spread now, once: what
@@ -269,7 +296,9 @@ wheel_deadline(struct net *n)
 	edge = ((w->tick >> 8) + 1) << 8;
 	if (edge - w->tick < EXACT_TICKS && w->ahead != edge) {
 		w->ahead = edge;
-		cascade(n, edge);
+		cascade(w, edge);
+		if (!cascaded(n))
+			return w->tick << WHEEL_SHIFT;
 	}
 	for (;;) {
 		near = next_used(w->map[0], (uint32_t)(w->tick & 255));

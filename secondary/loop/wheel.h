@@ -9,6 +9,10 @@
  * Lazy: a deadline that moves later needs no filing; the record is filed
  * again when the wheel comes to its old place. One that moves earlier does.
  *
+ * When the time comes to a coarse slot its records are filed anew in finer
+ * ones, WHEEL_PIECE in a call: a hundred thousand timers that happen to be due
+ * within the same seconds do not hold up a turn.
+ *
  * The wheel is an index: its heads are the process's, its links are rebuilt
  * at adoption.
  */
@@ -22,9 +26,15 @@
 #define WHEEL_SLOTS	256u	/* per level: 16 ms, 4.2 s, 18 min, 76 h */
 #define WHEEL_DUE	(WHEEL_LEVELS * WHEEL_SLOTS) /* list of due ones */
 
+#define WHEEL_PIECE	256u	/* records of a coarse slot that one call files */
+
 struct wheel {
 	uint64_t tick;		/* slots before this tick are empty */
 	uint64_t ahead;		/* tick whose cascade was done early */
+	uint64_t edge;		/* tick whose cascade is being done */
+	uint32_t level;		/* of it: levels below are still to do; 0: none */
+	uint32_t rest;		/* records of a slot not yet filed anew */
+	uint32_t piece;		/* WHEEL_PIECE, but in tests */
 	uint64_t map[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* slots in use */
 	uint32_t head[WHEEL_DUE + 1]; /* record ids, ARENA_NONE: empty */
 };
@@ -51,7 +61,8 @@ uint32_t wheel_peek(const struct net *n, uint64_t deadline);
 uint32_t wheel_advance(struct net *n, uint64_t now_us, uint32_t max,
 	    void (*fire)(struct net *, uint32_t id));
 
-/* A time not later than the first deadline, exact if less than 4 ms away. */
+/* A time not later than the first deadline, exact if less than 4 ms away and
+ * no coarse slot is being filed anew: then it has come. */
 uint64_t wheel_deadline(struct net *n);
 
 #endif

@@ -39,6 +39,7 @@ struct bed {
 	uint32_t strangers;	/* packets to others */
 	uint16_t wnd;		/* that the peers offer */
 	bool chosen;		/* all tuples have one NIC hash */
+	bool mute;		/* the service reads and does not answer */
 };
 
 static inline uint32_t
@@ -98,7 +99,8 @@ event(void *arg, struct conn *c, uint32_t events)
 		return;
 	if (n > 0) {
 		conn_consume(b->net, c, n);
-		(void)conn_write(b->net, c, answer, sizeof(answer));
+		if (!b->mute)
+			(void)conn_write(b->net, c, answer, sizeof(answer));
 	}
 	if (conn_eof(c))
 		conn_close(b->net, c);

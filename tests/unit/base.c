@@ -233,6 +233,7 @@ wheel_run(struct plain *s, uint32_t steps)
 	uint32_t step, id;
 
 	wheel_init(&s->net->wheel, now);
+	s->net->wheel.piece = 1 + rnd() % 8;
 	for (id = 0; id < 64; id++) {
 		due[id] = UINT64_MAX;
 		rec_at(s->net, id)->wslot = WHEEL_NONE;
@@ -247,7 +248,9 @@ wheel_run(struct plain *s, uint32_t steps)
 		    rnd() % 2 == 0)
 			wheel_file(s->net, id);
 		first = first_due();
-		d = wheel_deadline(s->net);
+		do
+			d = wheel_deadline(s->net);
+		while (s->net->wheel.level != 0);
 		ck_assert(d <= first || (d <= now && first <= now));
 		if (first >= now && first - now < 4000)
 			ck_assert_uint_eq(d, first);
@@ -274,6 +277,55 @@ START_TEST(wheel_fires_each_timer_in_its_microsecond)
 	for (run = 0; run < 200; run++)
 		wheel_run(&s, 200);
 	ck_assert_uint_gt(nfired, 1000);
+	plain_fini(&s);
+}
+END_TEST
+
+/* A turn's work is bounded: many timers of one coarse slot are filed anew in
+ * pieces, each fires in time, and any may be taken out meanwhile. */
+START_TEST(wheel_spreads_a_crowded_slot_in_pieces)
+{
+	static struct plain s;
+	struct wheel *w;
+	uint16_t was[64];
+	uint64_t now = 0;
+	uint32_t id, moved, most = 0;
+
+	plain_conf(&s, 1, 64);
+	plain_init(&s, 0);
+	w = &s.net->wheel;
+	wheel_init(w, 0);
+	w->piece = 8;
+	nfired = 0;
+	for (id = 0; id < 64; id++) {
+		rec_at(s.net, id)->wslot = WHEEL_NONE;
+		/* 4.2 s away: level 2 */
+		rec_at(s.net, id)->deadline = due[id] = 8400000 + 1000 * id;
+		wheel_file(s.net, id);
+	}
+	while (nfired < 63) {
+		for (id = 0; id < 64; id++)
+			was[id] = rec_at(s.net, id)->wslot;
+		fired_at = now = now < 8300000 ? 8300000 : now + 50;
+		(void)wheel_advance(s.net, now, 4, on_fire);
+		for (id = moved = 0; id < 64; id++)
+			moved += rec_at(s.net, id)->wslot != was[id];
+		most = moved > most ? moved : most;
+		if (w->rest != ARENA_NONE && due[63] != UINT64_MAX) {
+			/* the first of those still to be filed */
+			id = w->rest;
+			due[id] = rec_at(s.net, id)->deadline = due[63];
+			due[63] = UINT64_MAX;
+			wheel_unfile(s.net, 63);
+			wheel_unfile(s.net, id);
+			wheel_file(s.net, id);
+		}
+		ck_assert_uint_lt(now, 10000000);
+	}
+	/* what is filed anew and what fires */
+	ck_assert_uint_gt(most, 0);
+	ck_assert_uint_le(most, 8 + 4);
+	ck_assert(due[63] == UINT64_MAX);
 	plain_fini(&s);
 }
 END_TEST
@@ -371,6 +423,7 @@ main(void)
 	tcase_add_test(t, lookup_agrees_with_a_plain_list_under_random_use);
 	tcase_add_test(t, record_ids_and_records_map_onto_each_other);
 	tcase_add_test(t, wheel_fires_each_timer_in_its_microsecond);
+	tcase_add_test(t, wheel_spreads_a_crowded_slot_in_pieces);
 	tcase_add_test(t, wheel_stops_at_max_and_goes_on);
 	tcase_add_test(t, chunk_waits_for_the_mark_of_its_last_frame);
 	tcase_add_test(t, chunk_of_an_old_mark_waits_for_nothing);
