@@ -279,7 +279,9 @@ tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s, struct pkt *p)
 		tcp_rcv_tune_blind(n, c);
 	else if (s->ts)
 		tcp_rcv_tune(n, c, s->tsecr);
-	if (p->plen != 0 && !make_room(n, c, p->seq == c->rcv_nxt)) {
+	/* a FIN alone is held, too, if something before it is missing */
+	if ((p->plen != 0 || p->seq != c->rcv_nxt) &&
+	    !make_room(n, c, p->seq == c->rcv_nxt)) {
 		net_count(n, CNT_drop_tcp_rcvbuf, 1);
 		tcp_send_ack(n, c, NULL);
 		goto drop;

@@ -554,6 +554,29 @@ START_TEST(held_buffers_are_bounded)
 }
 END_TEST
 
+/* So are those that hold nothing but a FIN behind a hole. */
+START_TEST(held_fins_are_bounded)
+{
+	uint32_t base;
+
+	h_conf(&h);
+	h.s.conf.rx_hold_max = 4;
+	h_start(&h);
+	h_open(&h, true);
+	base = h.seq;
+	piece(base, 1000, 1000);
+	piece(base, 3000, 1000);
+	piece(base, 5000, 1000);
+	h_drain(&h);
+	ck_assert_uint_eq(h.s.net->rx_held, 3);
+	h.seq = base + 7000;
+	h_send(&h, TH_ACK | TH_FIN, NULL, 0);
+	ck_assert_uint_eq(h.s.net->rx_held, 3);
+	ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_rcvbuf), 1);
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 9293 (3.8.6): what the window promised is taken, however it is cut;
  * half segments filled the buffers before that, and the peer saw losses. */
 START_TEST(a_promised_window_is_taken_in_segments_of_any_size)
@@ -698,6 +721,7 @@ suite(void)
 	tcase_add_test(t, malformed_segments_change_nothing);
 	tcase_add_test(t, senseless_sack_blocks_change_nothing);
 	tcase_add_test(t, held_buffers_are_bounded);
+	tcase_add_test(t, held_fins_are_bounded);
 	tcase_add_test(t, receive_buffer_grows_with_the_stream);
 	tcase_add_test(t, keepalive_asks_and_gives_up);
 	tcase_add_test(t, urgent_data_is_read_in_line);
