@@ -107,10 +107,12 @@ tcp_cc_sent(struct conn *c, struct tcp_ext *x)
 /* RFC 7661, RFC 9438 §4.2: a window that was not used says nothing about the
  * path. In slow start using half of it will do, as in Linux: it doubles. */
 static bool
-used(const struct conn *c, const struct tcp_ext *x)
+used(const struct conn *c, const struct tcp_ext *x, uint32_t acked)
 {
+	/* what was in flight when this ACK came: without memory for more, that
+	 * may be many segments */
 	if (x == NULL)
-		return c->cwnd < 2u * c->mss;	/* one segment was out */
+		return tcp_flight(c) + acked + c->mss > c->cwnd;
 	return x->full || (c->cwnd < x->ssthresh && c->cwnd < 2 * x->max_out);
 }
 
@@ -119,7 +121,7 @@ tcp_cc_ack(struct net *n, struct conn *c, uint32_t acked, uint32_t rtt_us)
 {
 	struct tcp_ext *x = tcp_ext(n, c);
 
-	if (acked == 0 || c->cwnd >= CWND_MAX || !used(c, x))
+	if (acked == 0 || c->cwnd >= CWND_MAX || !used(c, x, acked))
 		return;
 	if (x == NULL || c->cwnd < x->ssthresh)
 		slow_start(c, x, acked, rtt_us);

@@ -572,6 +572,17 @@ START_TEST(no_memory_for_the_table_is_survived)
 		h_ack(&h, c);
 	}
 	ck_assert_uint_eq(h.c->snd_una, una + 5 * MSS);
+	/* RFC 5681 (3.1): the window, one segment after that, grows again */
+	ck_assert_uint_gt(h.c->cwnd, 2 * MSS);
+	for (i = 0; i < 4; i++) {
+		h_write(&h, 16 * MSS);
+		h_run(&h);
+		h_drain(&h);
+		h.now += 20 * MS;
+		h_ack(&h, h.c->snd_nxt);
+	}
+	ck_assert_uint_eq(h.c->ext, ARENA_NONE);
+	ck_assert_uint_ge(h.c->cwnd, 16 * MSS);
 	h.s.net->small_free = took;
 	h_fini(&h);
 }
