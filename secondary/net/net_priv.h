@@ -185,6 +185,8 @@ struct net {
 	/* indexes: heads of lists in the arena, ARENA_NONE: empty */
 	uint32_t conn_free, tw_free, small_free, chunk_free;
 	uint32_t nsmall_free, nchunk_free;
+	uint32_t nochunk_us;	/* who found no chunk is asked again so late */
+	uint64_t starved_us;	/* when there was none; 0: there are some */
 	bool split;			/* see net_split() */
 	uint32_t kept_small, kept_chunk; /* lists that net_starve() hides */
 	uint32_t nconns, nhalf, ntw;	/* gauges */

@@ -11,8 +11,10 @@
 /* An ACK is owed when more than one full segment came (RFC 9293 §3.8.6.3);
  * the peer's are taken to be no larger than Ethernet's. */
 #define ACK_EVERY	1460u
-/* How soon a service that found no chunk is asked again, µs. */
+/* How soon a service that found no chunk is asked again, µs; later while there
+ * is none, so that very many that wait do not take up the processor. */
 #define NOCHUNK_US	2000u
+#define NOCHUNK_MAX_US	256000u
 #define BACKOFF_MAX	16u
 
 /* RFC 6298 (2): a sample of the round-trip time. */
@@ -165,7 +167,7 @@ hot_arm(struct net *n, struct conn *c)
 	if (c->t_keep_ms != 0)
 		d = hot_min(d, hot_whole_ms(n, c->t_keep_ms));
 	if ((c->flags & TF_NOCHUNK) != 0)
-		d = hot_min(d, n->now + NOCHUNK_US);
+		d = hot_min(d, n->now + max_u32(n->nochunk_us, NOCHUNK_US));
 	/* the wheel finds a record that it holds too early by itself; so an
 	 * answered request, whose deadline moves on, costs one store */
 	if (d < c->rec.deadline ||

@@ -101,8 +101,15 @@ keep_due(struct net *n, struct conn *c)
 static void
 nochunk_due(struct net *n, struct conn *c)
 {
-	if (n->nsmall_free == 0 && n->nchunk_free == 0)
+	if (n->nsmall_free == 0 && n->nchunk_free == 0) {
+		if (n->starved_us == 0)
+			n->starved_us = n->now;
+		n->nochunk_us = (uint32_t)hot_min((n->now - n->starved_us) / 4,
+		    NOCHUNK_MAX_US);
 		return;
+	}
+	n->starved_us = 0;
+	n->nochunk_us = 0;
 	c->flags &= ~TF_NOCHUNK;
 	if ((c->flags & TF_WANT) != 0)
 		tcp_room(n, c);
