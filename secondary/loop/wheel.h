@@ -26,13 +26,13 @@
 #define WHEEL_SLOTS	256u	/* per level: 16 ms, 4.2 s, 18 min, 76 h */
 #define WHEEL_DUE	(WHEEL_LEVELS * WHEEL_SLOTS) /* list of due ones */
 
-#define WHEEL_PIECE	256u	/* records of a coarse slot that one call files */
+#define WHEEL_PIECE	256u	/* records of a coarse slot filed in a call */
 
 struct wheel {
 	uint64_t tick;		/* slots before this tick are empty */
 	uint64_t ahead;		/* tick whose cascade was done early */
 	uint64_t edge;		/* tick whose cascade is being done */
-	uint32_t level;		/* of it: levels below are still to do; 0: none */
+	uint32_t level;		/* of it: those below are to do; 0: none */
 	uint32_t rest;		/* records of a slot not yet filed anew */
 	uint32_t piece;		/* WHEEL_PIECE, but in tests */
 	uint64_t map[WHEEL_LEVELS][WHEEL_SLOTS / 64]; /* slots in use */
