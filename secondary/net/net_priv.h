@@ -184,8 +184,7 @@ struct net {
 	} listen[NET_LISTENERS];
 	/* indexes: heads of lists in the arena, ARENA_NONE: empty */
 	uint32_t conn_free, tw_free, small_free, chunk_free;
-	uint32_t nsmall_free, nchunk_free;
-	uint32_t nochunk_us;	/* who found no chunk is asked again so late */
+	uint32_t nsmall_free, nchunk_free, nochunk_us; /* see NOCHUNK_US */
 	uint64_t starved_us;	/* when there was none; 0: there are some */
 	bool split;			/* see net_split() */
 	uint32_t kept_small, kept_chunk; /* lists that net_starve() hides */
