@@ -84,6 +84,11 @@ arguments(struct seat_args *a, const struct sf_conf *c)
 		name = c->name;
 	if (c != NULL && c->file != NULL)
 		a->file = c->file;
+	if (c != NULL && (c->slot < 0 || c->slot > (int)BOARD_SLOTS)) {
+		log_error("slot %d: 1 to %u, or 0 for a free one", c->slot,
+		    BOARD_SLOTS);
+		return -EINVAL;
+	}
 	if (c != NULL && c->slot > 0)
 		slot = c->slot - 1;
 	if (slot >= 0)
@@ -214,7 +219,7 @@ sf_stopping(void)
 int
 sf_slot(void)
 {
-	return (int)sf.io.me;
+	return sf.up ? (int)sf.io.me : (int)sf_end(-EINVAL);
 }
 
 /* ---- turning ---- */

@@ -7,6 +7,38 @@
 #include "../common/program.h"
 #include "sf_priv.h"
 
+/* ---- pieces ---- */
+
+/* Their length; -EINVAL: they are too many, or too long together; -EFAULT: one
+ * lies nowhere. */
+static int64_t
+pieces(const struct iovec *iov, size_t cnt)
+{
+	size_t len = 0, i;
+
+	if (cnt > IOV_MAX)
+		return -EINVAL;
+	if (cnt > 0 && iov == NULL)
+		return -EFAULT;
+	for (i = 0; i < cnt; i++) {
+		if (iov[i].iov_len > SSIZE_MAX - len)
+			return -EINVAL;
+		if (iov[i].iov_len > 0 && iov[i].iov_base == NULL)
+			return -EFAULT;
+		len += iov[i].iov_len;
+	}
+	return (int64_t)len;
+}
+
+/* The pieces of a message: 0, or as POSIX says of sendmsg() and recvmsg(). */
+static int
+message(const struct msghdr *m)
+{
+	if (m == NULL)
+		return -EFAULT;
+	return m->msg_iovlen > IOV_MAX ? -EMSGSIZE : 0;
+}
+
 /* ---- receiving ---- */
 
 static ssize_t
@@ -14,12 +46,12 @@ receive(int s, const struct iovec *iov, size_t cnt, int flags,
     struct net_addr *from)
 {
 	struct sf_sock *k = sf_get(s);
+	int64_t got = k == NULL ? -EBADF : pieces(iov, cnt);
 	struct sf_wait w;
-	int64_t got;
 	int err = 0;
 
-	if (k == NULL || cnt > IOV_MAX)
-		return sf_end(k == NULL ? -EBADF : -EINVAL);
+	if (got < 0)
+		return sf_end(got);
 	w = sf_wait_begin(k->rcv_ms);
 	while ((got = sock_recvfrom(sf.socks, s, iov, (uint32_t)cnt, flags,
 	    from)) == -EAGAIN && !k->nonblock &&
@@ -32,9 +64,13 @@ ssize_t
 sf_recvmsg(int s, struct msghdr *m, int flags)
 {
 	struct net_addr from = { .family = 0 };
-	ssize_t got = receive(s, m->msg_iov, m->msg_iovlen, flags, &from);
+	int err = sf_get(s) == NULL ? -EBADF : message(m);
 	size_t room = 0, i;
+	ssize_t got;
 
+	if (err < 0)
+		return sf_end(err);
+	got = receive(s, m->msg_iov, m->msg_iovlen, flags, &from);
 	if (got < 0)
 		return got;
 	m->msg_controllen = 0;
@@ -55,8 +91,11 @@ sf_recvfrom(int s, void *buf, size_t len, int flags, struct sockaddr *from,
 {
 	struct iovec iov = { buf, len };
 	struct net_addr a = { .family = 0 };
-	ssize_t got = receive(s, &iov, 1, flags, &a);
+	ssize_t got;
 
+	if (sf_get(s) != NULL && from != NULL && fromlen == NULL)
+		return sf_end(-EFAULT);
+	got = receive(s, &iov, 1, flags, &a);
 	if (got >= 0)
 		sf_addr_out(&a, sf_get(s)->six, from, fromlen);
 	return got;
@@ -107,17 +146,15 @@ transmit(int s, const struct iovec *iov, size_t cnt, int flags,
     const struct net_addr *to)
 {
 	struct sf_sock *k = sf_get(s);
-	size_t len = 0, done = 0, i;
+	int64_t n = k == NULL ? -EBADF : pieces(iov, cnt);
+	size_t len = (size_t)n, done = 0;
 	struct sf_wait w;
-	int64_t n;
 	bool block;
 	int err = 0;
 
-	if (k == NULL || cnt > IOV_MAX)
-		return sf_end(k == NULL ? -EBADF : -EINVAL);
+	if (n < 0)
+		return sf_end(n);
 	block = !k->nonblock && (flags & MSG_DONTWAIT) == 0;
-	for (i = 0; i < cnt; i++)
-		len += iov[i].iov_len;
 	w = sf_wait_begin(k->snd_ms);
 	for (;;) {
 		n = to != NULL ? sock_sendto(sf.socks, s, iov, (uint32_t)cnt,
@@ -139,8 +176,10 @@ ssize_t
 sf_sendmsg(int s, const struct msghdr *m, int flags)
 {
 	struct net_addr to;
-	int err;
+	int err = sf_get(s) == NULL ? -EBADF : message(m);
 
+	if (err < 0)
+		return sf_end(err);
 	if (m->msg_controllen != 0)
 		return sf_end(-EOPNOTSUPP);
 	if (m->msg_name == NULL)
@@ -198,6 +237,10 @@ sf_file(const char *path, size_t *len)
 	const struct fcache *fc = sf.up ? files() : NULL;
 	const struct fcache_entry *e = NULL;
 
+	if (path == NULL || len == NULL) {
+		errno = EFAULT;
+		return NULL;
+	}
 	if (fc != NULL)
 		e = fcache_find(fc, path, strlen(path));
 	if (e == NULL || (e->flags & FCACHE_DIR) != 0) {
@@ -212,13 +255,13 @@ ssize_t
 sf_send_file(int s, const void *mem, size_t len)
 {
 	struct sf_sock *k = sf_get(s);
-	const struct fcache *fc = files();
+	const struct fcache *fc = k != NULL ? files() : NULL;
 	uintptr_t at = (uintptr_t)mem, lo = (uintptr_t)fc;
 	struct sf_wait w;
 	int64_t n;
 	int err = 0;
 
-	if (k == NULL)
+	if (k == NULL || !sock_is(sf.socks, s))
 		return sf_end(-EBADF);
 	if (fc == NULL || at < lo || at - lo > fc->size ||
 	    len > fc->size - (at - lo))

@@ -36,6 +36,8 @@ sf_epoll_wait(int set, struct epoll_event *ev, int max, int ms)
 
 	if (sf_get(set) == NULL || max <= 0)
 		return (int)sf_end(max <= 0 ? -EINVAL : -EBADF);
+	if (ev == NULL)
+		return (int)sf_end(-EFAULT);
 	more = sf_step();
 	until = sf_until(ms);
 	for (;;) {
@@ -86,7 +88,7 @@ sf_poll(struct pollfd *p, nfds_t n, int ms)
 	int ready;
 
 	if (!sf.up || (p == NULL && n > 0))
-		return (int)sf_end(p == NULL ? -EFAULT : -EINVAL);
+		return (int)sf_end(!sf.up ? -EINVAL : -EFAULT);
 	more = sf_step();
 	until = sf_until(ms);
 	for (;;) {

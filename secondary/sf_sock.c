@@ -123,6 +123,8 @@ sf_accept4(int s, struct sockaddr *sa, socklen_t *len, int flags)
 
 	if (k == NULL || (flags & ~TYPE_FLAGS) != 0)
 		return (int)sf_end(k == NULL ? -EBADF : -EINVAL);
+	if (sa != NULL && len == NULL)
+		return (int)sf_end(-EFAULT);
 	w = sf_wait_begin(k->rcv_ms);
 	while ((h = sock_accept(sf.socks, s, &peer)) == -EAGAIN &&
 	    !k->nonblock && err == 0)
@@ -187,6 +189,8 @@ sf_getsockname(int s, struct sockaddr *sa, socklen_t *len)
 	struct net_addr a;
 	int err = k == NULL ? -EBADF : sock_name(sf.socks, s, &a);
 
+	if (err == 0 && (sa == NULL || len == NULL))
+		err = -EFAULT;
 	if (err == 0)
 		sf_addr_out(&a, k->six, sa, len);
 	return (int)sf_end(err);
@@ -199,6 +203,8 @@ sf_getpeername(int s, struct sockaddr *sa, socklen_t *len)
 	struct net_addr a;
 	int err = k == NULL ? -EBADF : sock_peer(sf.socks, s, &a);
 
+	if (err == 0 && (sa == NULL || len == NULL))
+		err = -EFAULT;
 	if (err == 0)
 		sf_addr_out(&a, k->six, sa, len);
 	return (int)sf_end(err);
@@ -223,6 +229,8 @@ sf_setsockopt(int s, int level, int name, const void *val, socklen_t len)
 
 	if (k == NULL || !sock_is(sf.socks, s))
 		return (int)sf_end(-EBADF);
+	if (val == NULL && len > 0)
+		return (int)sf_end(-EFAULT);
 	if (ms == NULL)
 		return (int)sf_end(sock_setsockopt(sf.socks, s, level, name,
 		    val, len));
@@ -247,6 +255,8 @@ sf_getsockopt(int s, int level, int name, void *val, socklen_t *len)
 
 	if (k == NULL || !sock_is(sf.socks, s))
 		return (int)sf_end(-EBADF);
+	if (val == NULL || len == NULL)
+		return (int)sf_end(-EFAULT);
 	if (ms != NULL) {
 		if (*len < sizeof(t))
 			return (int)sf_end(-EINVAL);
@@ -295,6 +305,8 @@ sf_ioctl(int s, unsigned long req, int *arg)
 
 	if (k == NULL || !sock_is(sf.socks, s))
 		return (int)sf_end(-EBADF);
+	if (arg == NULL)
+		return (int)sf_end(-EFAULT);
 	switch (req) {
 	case FIONBIO:
 		k->nonblock = *arg != 0;

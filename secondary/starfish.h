@@ -26,6 +26,10 @@
  * A program's sockets die with it: whoever is started in its place resets
  * its connections, so that no peer hangs. (Services in secondary/svc survive.)
  *
+ * Before sf_init() and after sf_fini() all of them fail: EBADF where they take a
+ * descriptor, else EINVAL (sf_file(): ENOENT). NULL for what must be there is
+ * EFAULT.
+ *
  * All calls are made by the thread that called sf_init(). After fork() the
  * child may make none of them, but for exec.
  *
@@ -83,7 +87,7 @@ int	sf_init(const struct sf_conf *c);
 
 /*
  * Close all sockets, as the kernel does at the end of a process: give what is
- * queued 2 seconds to be delivered, then leave. No call may follow.
+ * queued 2 seconds to be delivered, then leave.
  */
 void	sf_fini(void);
 
@@ -91,7 +95,7 @@ void	sf_fini(void);
  * that wait return EINTR then. */
 int	sf_stopping(void);
 
-/* Number of the slot. */
+/* Number of the slot; -1 (EINVAL) unless sf_init() has succeeded. */
 int	sf_slot(void);
 
 /* ---- turns and time ---- */

@@ -8,6 +8,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,6 +203,125 @@ sending_files(uint16_t port)
 	sf_close(s);
 }
 
+/* Every call with a descriptor that is none: before sf_init(), after
+ * sf_fini(), and of numbers that never were. */
+static void
+no_descriptor(int s)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct sockaddr *sa = (struct sockaddr *)&a;
+	struct epoll_event ev = { .events = EPOLLIN };
+	char b[8] = "";
+	struct iovec iov = { b, 8 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	socklen_t len = sizeof(a);
+	int n = 0;
+
+	FAILS(sf_bind(s, sa, len), EBADF);
+	FAILS(sf_listen(s, 5), EBADF);
+	FAILS(sf_accept(s, sa, &len), EBADF);
+	FAILS(sf_accept4(s, sa, &len, 0), EBADF);
+	FAILS(sf_connect(s, sa, len), EBADF);
+	FAILS(sf_shutdown(s, SHUT_WR), EBADF);
+	FAILS(sf_close(s), EBADF);
+	FAILS(sf_read(s, b, 8), EBADF);
+	FAILS(sf_readv(s, &iov, 1), EBADF);
+	FAILS(sf_recv(s, b, 8, 0), EBADF);
+	FAILS(sf_recvfrom(s, b, 8, 0, sa, &len), EBADF);
+	FAILS(sf_recvmsg(s, &m, 0), EBADF);
+	FAILS(sf_write(s, b, 8), EBADF);
+	FAILS(sf_writev(s, &iov, 1), EBADF);
+	FAILS(sf_send(s, b, 8, 0), EBADF);
+	FAILS(sf_sendto(s, b, 8, 0, sa, len), EBADF);
+	FAILS(sf_sendmsg(s, &m, 0), EBADF);
+	FAILS(sf_send_file(s, b, 8), EBADF);
+	FAILS(sf_setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &n, sizeof(n)), EBADF);
+	FAILS(sf_getsockopt(s, SOL_SOCKET, SO_ERROR, &n, &len), EBADF);
+	FAILS(sf_getsockname(s, sa, &len), EBADF);
+	FAILS(sf_getpeername(s, sa, &len), EBADF);
+	FAILS(sf_fcntl(s, F_GETFL), EBADF);
+	FAILS(sf_ioctl(s, FIONREAD, &n), EBADF);
+	FAILS(sf_epoll_ctl(s, EPOLL_CTL_ADD, s, &ev), EBADF);
+	FAILS(sf_epoll_wait(s, &ev, 1, 0), EBADF);
+}
+
+/* The others, where there is no instance. */
+static void
+no_instance(void)
+{
+	struct pollfd p = { 1, POLLIN, 0 };
+	size_t len;
+	int s;
+
+	for (s = -2; s < 20; s++)
+		no_descriptor(s);
+	no_descriptor(INT_MAX);
+	FAILS(sf_turn(), EINVAL);
+	FAILS(sf_wake(0, 0), EINVAL);
+	FAILS(sf_socket(AF_INET, SOCK_STREAM, 0), EINVAL);
+	FAILS(sf_slot(), EINVAL);
+	FAILS(sf_epoll_create(1), EINVAL);
+	FAILS(sf_epoll_create1(0), EINVAL);
+	FAILS(sf_poll(&p, 1, 0), EINVAL);
+	CLAIM(sf_file("/hello.txt", &len) == NULL && errno == ENOENT);
+	CLAIM(sf_now_us() < UINT64_MAX && sf_stopping() <= 1);
+	sf_fini();
+}
+
+/* NULL for what must be there. */
+static void
+nowhere(uint16_t port)
+{
+	struct iovec iov = { NULL, 8 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int s = open_to(port), set = sf_epoll_create1(0), n = 0;
+	socklen_t len = sizeof(n);
+	struct sockaddr_in a;
+	struct sockaddr *sa = (struct sockaddr *)&a;
+	size_t size;
+
+	FAILS(sf_bind(s, NULL, sizeof(a)), EFAULT);
+	FAILS(sf_connect(s, NULL, sizeof(a)), EFAULT);
+	FAILS(sf_accept(s, sa, NULL), EFAULT);
+	FAILS(sf_read(s, NULL, 8), EFAULT);
+	FAILS(sf_readv(s, NULL, 1), EFAULT);
+	FAILS(sf_readv(s, &iov, 1), EFAULT);
+	FAILS(sf_readv(s, &iov, -1), EINVAL);
+	FAILS(sf_recvfrom(s, &n, 4, 0, sa, NULL), EFAULT);
+	FAILS(sf_recvmsg(s, NULL, 0), EFAULT);
+	FAILS(sf_recvmsg(s, &m, 0), EFAULT);
+	FAILS(sf_write(s, NULL, 8), EFAULT);
+	FAILS(sf_write(s, &n, SIZE_MAX), EINVAL);
+	FAILS(sf_writev(s, NULL, 1), EFAULT);
+	FAILS(sf_writev(s, &iov, 1), EFAULT);
+	FAILS(sf_sendmsg(s, NULL, 0), EFAULT);
+	FAILS(sf_sendmsg(s, &m, 0), EFAULT);
+	m.msg_iovlen = IOV_MAX + 1;
+	FAILS(sf_sendmsg(s, &m, 0), EMSGSIZE);
+	FAILS(sf_recvmsg(s, &m, 0), EMSGSIZE);
+	FAILS(sf_send_file(s, NULL, 8), EFAULT);
+	FAILS(sf_setsockopt(s, IPPROTO_TCP, TCP_NODELAY, NULL, 4), EFAULT);
+	FAILS(sf_setsockopt(s, IPPROTO_TCP, TCP_NODELAY, NULL, 0), EINVAL);
+	FAILS(sf_setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, NULL,
+	    sizeof(struct timeval)), EFAULT);
+	FAILS(sf_getsockopt(s, SOL_SOCKET, SO_ERROR, NULL, &len), EFAULT);
+	FAILS(sf_getsockopt(s, SOL_SOCKET, SO_ERROR, &n, NULL), EFAULT);
+	FAILS(sf_getsockname(s, NULL, &len), EFAULT);
+	FAILS(sf_getpeername(s, sa, NULL), EFAULT);
+	FAILS(sf_ioctl(s, FIONREAD, NULL), EFAULT);
+	FAILS(sf_epoll_ctl(set, EPOLL_CTL_ADD, s, NULL), EFAULT);
+	FAILS(sf_epoll_wait(set, NULL, 1, 0), EFAULT);
+	FAILS(sf_poll(NULL, 1, 0), EFAULT);
+	FAILS(sf_wake(-1, 0), EBADF);
+	CLAIM(sf_file(NULL, &size) == NULL && errno == EFAULT);
+	CLAIM(sf_file("/hello.txt", NULL) == NULL && errno == EFAULT);
+	/* nothing of it was done, and nothing is no mistake */
+	CLAIM(sf_write(s, NULL, 0) == 0 && sf_poll(NULL, 0, 0) == 0);
+	CLAIM(sf_write(s, "1\nx", 3) == 3 && sf_read(s, &n, 1) == 1);
+	sf_close(set);
+	sf_close(s);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -211,7 +331,7 @@ main(int argc, char **argv)
 		errx(2, "usage: calls HOST PORT");
 	host.sin_family = AF_INET;
 	port = (uint16_t)strtoul(argv[2], NULL, 10);
-	FAILS(sf_socket(AF_INET, SOCK_STREAM, 0), EINVAL);
+	no_instance();
 	if (sf_init(NULL) < 0)
 		err(1, "sf_init");
 	sf_turn();
@@ -221,6 +341,12 @@ main(int argc, char **argv)
 	readiness(port);
 	waking();
 	sending_files(port);
+	no_descriptor(0);
+	no_descriptor(-1);
+	no_descriptor(1000000);
+	nowhere(port);
+	sf_fini();
+	no_instance();
 	printf("calls: %s\n", failed ? "failed" : "all as promised");
-	return failed;		/* sf_fini() is called at exit */
+	return failed;
 }

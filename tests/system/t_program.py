@@ -1,6 +1,7 @@
 """Programs with a loop of their own, on <starfish.h>: the shipped example."""
 import os
 import random
+import re
 import select
 import socket
 import threading
@@ -164,6 +165,9 @@ def a_program_that_cannot_be_started_is_named():
 
 @test
 def calls_are_as_the_header_says():
+    names = set(re.findall(r"\bsf_\w+(?=\()", read("secondary/starfish.h")))
+    tried = set(re.findall(r"\bsf_\w+(?=\()", read("tests/system/calls.c")))
+    equal(sorted(names - tried), [], "calls that are not tried")
     write(TMP + "/files/hello.txt", "hello from a file\n" * 100)
     i = Instance(["""{ name = "mine"; service = "program";
     ports = [ "tap0" ]; program = { path = "%s/test/system/calls";
