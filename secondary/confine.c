@@ -35,8 +35,9 @@ const char *const confine_calls[] = {
 	/* asynchronous reads of files: what the ring was asked for is not
 	 * seen by this filter */
 	"io_uring_enter",
-	/* libc: heap, locks, random numbers */
-	"brk", "munmap", "madvise", "futex", "getrandom",
+	/* libc: heap (mremap: realloc() of a large block, which keeps the
+	 * protection that mmap was allowed), locks, random numbers */
+	"brk", "munmap", "mremap", "madvise", "futex", "getrandom",
 	/* DPDK's thread that waits for messages of the primary */
 	"recvmsg", "sendmsg", "epoll_ctl",
 	/* the end, in order or by a signal's handler */

@@ -254,6 +254,36 @@ def a_worker_started_by_hand_is_watched_over():
                  i.pids()[0] not in (0, p.pid), 10)
 
 
+def eal_files(i, pid):
+    """What DPDK keeps of a process in the file system."""
+    return [n for d, _, names in os.walk("/var/run/dpdk") for n in names
+            if i.name in d and ("_%d_" % pid in n or n.endswith("_%d" % pid))]
+
+
+@test
+def what_a_lone_worker_left_goes_with_the_next_attach():
+    """A confined worker cannot remove its files, and nobody else is there: the
+    next attach of DPDK's does."""
+    www()
+    with instance(count=1, standby=0) as i:
+        kill(i.status()["supervisor"]["pid"])
+        pid = i.pids()[0]
+        kill(pid, signal.SIGTERM)
+        wait_for("its end", lambda: not os.path.exists("/proc/%d" % pid) or
+                 read("/proc/%d/stat" % pid).split()[2] == "Z", 10)
+        claim(eal_files(i, pid), "it left its files")
+        with open(i.log, "a") as log:
+            p = subprocess.Popen([BUILD + "/bin/starfish-worker", "-n",
+                                  i.name, "--service", "http", "--cpu", "0"],
+                                 stdout=log, stderr=log)
+        wait_for("it serves", lambda: "epoch 2" in read(i.log), 10)
+        equal(get("/f64.bin").status, 200, "requests")
+        equal(eal_files(i, pid), [], "files of the dead one")
+        claim(eal_files(i, p.pid), "files of the living stay")
+        p.kill()
+        p.wait()
+
+
 @test
 def a_worker_started_before_the_primary_joins():
     www()

@@ -102,6 +102,22 @@ use_heap(void)
 	return 0;
 }
 
+/* glibc moves large blocks by mremap: no turn does, but a library might. */
+static int
+grow_heap(void)
+{
+	char *p = malloc(1u << 20), *q;
+
+	if (p == NULL)
+		return 1;
+	memset(p, 1, 1u << 20);
+	q = realloc(p, 64u << 20);
+	if (q == NULL)
+		return 1;
+	free(q);
+	return 0;
+}
+
 static int
 write_line(void)
 {
@@ -130,6 +146,7 @@ static const struct {
 	{ "unlink", remove_file, 1 },
 	{ "sleep and clock", sleep_and_read_clock, 0 },
 	{ "heap", use_heap, 0 },
+	{ "a larger block", grow_heap, 0 },
 	{ "log", write_line, 0 },
 	{ "what all may read", read_world_file, 0 },
 };
