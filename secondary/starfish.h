@@ -26,9 +26,9 @@
  * A program's sockets die with it: whoever is started in its place resets
  * its connections, so that no peer hangs. (Services in secondary/svc survive.)
  *
- * Before sf_init() and after sf_fini() all of them fail: EBADF where they take a
- * descriptor, else EINVAL (sf_file(): ENOENT). NULL for what must be there is
- * EFAULT.
+ * Before sf_init() and after sf_fini() all of them fail: EBADF where they take
+ * a descriptor, else EINVAL (sf_file(): ENOENT). NULL for what must be there
+ * is EFAULT.
  *
  * All calls are made by the thread that called sf_init(). After fork() the
  * child may make none of them, but for exec.

@@ -1,6 +1,8 @@
 """Lanes other than tap: dispatched by the primary, and wire."""
 import json
 import os
+import signal
+import socket
 
 from lib import (Instance, OURS, Reply, TMP, claim, connect, curl, equal, get,
                  http, sh, test, url, wait_for)
@@ -45,6 +47,33 @@ def af_packet_is_dispatched_to_workers():
                   "both workers have their share: %d" % w["connections"])
         sh("ab", "-q", "-n", "2000", "-c", "20", "-k", url("/f64.bin"))
         equal(get("/f64.bin").status, 200, "and on")
+
+
+@test
+def stats_tell_what_a_dispatched_port_drops():
+    www((64,))
+    veth()
+    with Instance([http(count=1)], ports=AF_PACKET) as i:
+        equal(get("/f64.bin").status, 200, "a request")
+
+        def port():
+            return json.loads(i.cli("stats", "--json").stdout)["ports"]["tap0"]
+        p = port()
+        claim(p["rx_frames"] > 0 and p["tx_frames"] > 0, p)
+        equal(p["drop_ring_full"], 0, "its ring has room: %s" % p)
+        # a worker that takes nothing for a moment: its ring is full
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        pid = i.pids()[0]
+        os.kill(pid, signal.SIGSTOP)
+        for _ in range(20000):
+            u.sendto(b"x", (OURS, 9))
+        os.kill(pid, signal.SIGCONT)
+        wait_for("drops", lambda: port()["drop_ring_full"] > 0)
+        text = i.cli("stats").stdout
+        claim("port tap0" in text and "drop_ring_full" in text, text)
+        claim("ports" not in i.cli("stats", "0").stdout, "of one slot")
+        equal(json.loads(i.cli("stats", "0", "--json").stdout)["ports"], {},
+              "of one slot")
 
 
 WIRE = """name = "%(name)s";

@@ -2,9 +2,41 @@
  * stats: counters of all slots or of one, with rates when they are watched.
  */
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "view.h"
+
+/* What the primary counts of a port that it dispatches. */
+static const struct {
+	const char *name, *help;
+	size_t at;
+} spread[VIEW_SPREAD] = {
+	{ "rx_frames", "frames that the primary received",
+	    offsetof(struct board_spread, rx_frames) },
+	{ "tx_frames", "frames that it sent",
+	    offsetof(struct board_spread, tx_frames) },
+	{ "drop_ring_full", "dropped: a slot does not take its frames",
+	    offsetof(struct board_spread, drop_ring_full) },
+	{ "drop_no_slot", "dropped: no slot serves",
+	    offsetof(struct board_spread, drop_no_slot) },
+	{ "drop_no_buffer", "not sent: no buffer is free",
+	    offsetof(struct board_spread, drop_no_buffer) },
+	{ "drop_bad", "dropped: too long, or no frame",
+	    offsetof(struct board_spread, drop_bad) },
+};
+
+/* Port i if it is dispatched and what it counts is to be shown, or NULL: it
+ * is no slot's. */
+static const struct board_port *
+shown_port(const struct view *v, uint32_t i)
+{
+	const struct board *b = v->in.board;
+
+	return v->rq->slot == BOARD_NONE && i < b->head.nports &&
+	    i < BOARD_PORTS && b->port[i].lane == LANE_DISPATCH ?
+	    &b->port[i] : NULL;
+}
 
 static int
 is_gauge(enum counter c)
@@ -20,6 +52,12 @@ take(const struct view *v, struct view_counts *now)
 
 	memset(now, 0, sizeof(*now));
 	now->time_us = board_mono_us();
+	for (i = 0; i < BOARD_PORTS; i++)
+		for (c = 0; c < VIEW_SPREAD; c++)
+			now->spread[i][c] = atomic_load_explicit(
+			    (const _Atomic uint64_t *)(const void *)
+			    ((const char *)&b->spread[i] + spread[c].at),
+			    memory_order_relaxed);
 	for (i = 0; i < v->in.nslots; i++) {
 		if (v->rq->slot != BOARD_NONE && v->rq->slot != i)
 			continue;
@@ -106,6 +144,45 @@ print_service(const struct view *v, const struct view_counts *now,
 		    d->counters[c].help, out);
 }
 
+static void
+print_ports(const struct view *v, const struct view_counts *now, FILE *out)
+{
+	const struct board_port *bp;
+	uint32_t i, c;
+
+	for (i = 0; i < BOARD_PORTS; i++) {
+		bp = shown_port(v, i);
+		if (bp == NULL)
+			continue;
+		fprintf(out, "port %.31s (dispatched by the primary)\n",
+		    bp->name);
+		for (c = 0; c < VIEW_SPREAD; c++)
+			print_row(v, spread[c].name, now->spread[i][c],
+			    (int64_t)(now->spread[i][c] -
+			    v->last.spread[i][c]), spread[c].help, out);
+	}
+}
+
+static json_t *
+ports_counters(const struct view *v, const struct view_counts *now)
+{
+	json_t *o = json_object(), *one;
+	const struct board_port *bp;
+	uint32_t i, c;
+
+	for (i = 0; i < BOARD_PORTS; i++) {
+		bp = shown_port(v, i);
+		if (bp == NULL)
+			continue;
+		one = json_object();
+		for (c = 0; c < VIEW_SPREAD; c++)
+			json_object_set_new(one, spread[c].name,
+			    json_integer((json_int_t)now->spread[i][c]));
+		json_object_set_new(o, bp->name, one);
+	}
+	return o;
+}
+
 void
 stats_text(struct view *v, FILE *out)
 {
@@ -124,6 +201,7 @@ stats_text(struct view *v, FILE *out)
 	print_kind(v, &now, "network", 0, 0, out);
 	print_kind(v, &now, "levels", 0, 1, out);
 	print_kind(v, &now, "dropped, by cause", 1, 0, out);
+	print_ports(v, &now, out);
 	if (v->rq->watch_ms == 0 && v->in.super_alive &&
 	    audit_ask(&v->in) == 0) {
 		fputc('\n', out);
@@ -163,10 +241,10 @@ stats_json(struct view *v)
 			    json_integer((json_int_t)now.svc[g][c]));
 		json_object_set_new(svc, v->in.board->group[g].name, one);
 	}
-	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:I}",
+	return json_pack("{s:s, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
 	    "name", v->in.name,
 	    "slot", v->rq->slot == BOARD_NONE ? -1 : (int)v->rq->slot,
 	    "time_us", (json_int_t)now.time_us,
 	    "services", svc, "counters", o, "levels", levels,
-	    "drops", drops, "accounts", accounts, "lost", (json_int_t)lost);
+	    "drops", drops, "ports", ports_counters(v, &now), "accounts", accounts, "lost", (json_int_t)lost);
 }

@@ -14,6 +14,7 @@
 #include "words.h"
 
 #define VIEW_COLS	100	/* columns of a text */
+#define VIEW_SPREAD	6u	/* counters of a dispatched port */
 #define VIEW_WRITERS	(BOARD_SLOTS + 2) /* rings of events */
 
 /* Counters at one moment: a slot's, or the sum of all. */
@@ -21,6 +22,7 @@ struct view_counts {
 	uint64_t time_us;	/* CLOCK_MONOTONIC; 0: none taken */
 	uint64_t c[CNT_MAX];
 	uint64_t svc[BOARD_GROUPS][SVC_COUNTERS];
+	uint64_t spread[BOARD_PORTS][VIEW_SPREAD]; /* dispatched ports */
 };
 
 struct view {
