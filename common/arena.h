@@ -139,10 +139,16 @@ struct arena {
 	uint32_t pad1;
 	uint64_t base;		/* base of refs and offsets when written */
 	/* The bracket: record being written; ARENA_NONE. */
-	_Alignas(64) _Atomic uint32_t hands;
-	/* Second record of a bracket that turns one into another (a connection
-	 * into a time-wait entry); ARENA_NONE. Both are dropped. */
-	_Atomic uint32_t hands2;
+	_Alignas(64) union {
+		struct {
+			_Atomic uint32_t hands;
+			/* Second record of a bracket that turns one into
+			 * another (a connection into a time-wait entry);
+			 * ARENA_NONE. Both are dropped. */
+			_Atomic uint32_t hands2;
+		};
+		_Atomic uint64_t bracket; /* to end it by one store */
+	};
 	_Atomic uint64_t now;	/* latest time of any turn, µs */
 	/* The burst in hand: listed before its first frame is touched. */
 	_Atomic uint32_t burst_n, burst_i;

@@ -155,13 +155,26 @@ pktpool_get(struct pktpool *pp)
 	return pp->p[--pp->n];
 }
 
+static inline bool
+pktpool_full(const struct pktpool *pp)
+{
+	return __builtin_expect(pp->n == PKTPOOL_MAX, 0);
+}
+
+/* pktpool_put() into a pool that is not full. */
+static inline void
+pktpool_push(struct pktpool *pp, struct pkt *p)
+{
+	pp->p[pp->n++] = p;
+}
+
 /* Give a frame back. */
 static inline void
 pktpool_put(struct pktpool *pp, struct pkt *p)
 {
-	if (__builtin_expect(pp->n == PKTPOOL_MAX, 0))
+	if (pktpool_full(pp))
 		pp->trim(pp, pp->arg);
-	pp->p[pp->n++] = p;
+	pktpool_push(pp, p);
 }
 
 /* Frames to send, in order, in the process's own memory. */

@@ -210,11 +210,6 @@ void	udp_icmp(struct net *n, const struct tuple *t, enum tcp_icmp type,
 void	udp_held(const struct net *n, void (*fn)(void *arg, uint32_t ref),
 	    void *arg);
 
-/* ---- ether.c ---- */
-
-/* One received frame. Takes p. */
-void	net_frame(struct net *n, struct pkt *p);
-
 /* ---- ip4.c, icmp.c ---- */
 
 /* p->off is the IPv4 header, the link header before it. Takes p. */

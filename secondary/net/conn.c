@@ -134,12 +134,14 @@ window_opens(struct net *n, struct conn *c)
 		opens(n, c, cur);
 }
 
-/* conn_consume() of several frames, or of a part. */
+/* conn_consume() of several frames, or of a part, or when the pool is full. */
 static __attribute__((noinline)) void
 consume_some(struct net *n, struct conn *c, uint32_t len)
 {
 	struct pkt *k;
 
+	assert(len <= c->rq_len);
+	c->rq_len -= len;
 	while (c->rq_head != PKT_NONE) {
 		k = pkt_at(n->env.base, c->rq_head);
 		if (len < k->plen) {
@@ -156,22 +158,25 @@ consume_some(struct net *n, struct conn *c, uint32_t len)
 	}
 	if (c->rq_head == PKT_NONE)
 		c->rq_tail = PKT_NONE;
+	window_opens(n, c);
 }
 
 void
 conn_consume(struct net *n, struct conn *c, uint32_t len)
 {
-	assert(len <= c->rq_len);
-	c->rq_len -= len;
-	if (c->rq_len == 0 && len != 0 && c->rq_head == c->rq_tail) {
-		/* the usual request: all of the only frame */
-		frame_put(n, pkt_at(n->env.base, c->rq_head));
-		c->rq_head = c->rq_tail = PKT_NONE;
-		c->rq_frames--;
-		n->rx_held--;
-	} else {
+	struct pktpool *pp = n->env.pool;
+
+	if (len != c->rq_len || len == 0 || c->rq_head != c->rq_tail ||
+	    pktpool_full(pp)) {
 		consume_some(n, c, len);
+		return;
 	}
+	/* the usual request: all of the only frame */
+	pktpool_push(pp, pkt_at(n->env.base, c->rq_head));
+	c->rq_head = c->rq_tail = PKT_NONE;
+	c->rq_len = 0;
+	c->rq_frames--;
+	n->rx_held--;
 	window_opens(n, c);
 }
 

@@ -54,13 +54,13 @@ tcp_user_over(struct net *n, struct conn *c, uint32_t rto_us)
 }
 
 uint64_t
-tcp_user_cut(const struct net *n, const struct conn *c, uint64_t delay_us)
+tcp_user_left(const struct net *n, const struct conn *c, uint64_t delay_us)
 {
 	const struct conn_opts *o = tcp_opts(n, c);
 	uint64_t left;
 	uint32_t gone;
 
-	if (o == NULL || o->user_ms == 0)
+	if (o->user_ms == 0)
 		return delay_us;
 	gone = o->stalled_ms != 0 ? tcp_now_ms(n) - o->stalled_ms : 0;
 	left = gone < o->user_ms ? (uint64_t)(o->user_ms - gone) * 1000 : 1000;

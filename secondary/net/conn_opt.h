@@ -45,7 +45,12 @@ tcp_user_progress(const struct net *n, struct conn *c)
 		tcp_opts(n, c)->stalled_ms = 0;
 }
 /* delay_us, or less if the user's timeout ends before it. */
-uint64_t tcp_user_cut(const struct net *n, const struct conn *c,
+uint64_t tcp_user_left(const struct net *n, const struct conn *c,
 	    uint64_t delay_us);
+static inline uint64_t
+tcp_user_cut(const struct net *n, const struct conn *c, uint64_t delay_us)
+{
+	return n->conf.conn_opts ? tcp_user_left(n, c, delay_us) : delay_us;
+}
 
 #endif

@@ -148,7 +148,7 @@ conn_write(struct net *n, struct conn *c, const void *buf, uint32_t len)
 	c->sq_head = c->sq_tail = c->sq_next = id;
 	c->sq_noff = 0;
 	queued(n, c, len);
-	memcpy(k->data, buf, len);
+	copy_some(k->data, buf, len);
 	return len;
 }
 

@@ -21,9 +21,18 @@ store64(uint8_t *p, uint64_t v)
 	memcpy(p, &v, 8);
 }
 
+/* One's complement addition. */
+static inline uint32_t
+ones_add(uint32_t a, uint32_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
 /*
  * Send the TCP segment at p->off, p->len bytes in one piece, its checksum field
- * still to be filled in. False: it is not that simple, nothing was done.
+ * still to be filled in; out is not full. False: it is not that simple, nothing
+ * was done.
  */
 static inline bool
 ip4_straight(struct net *n, struct pkt *p, const struct tuple *t,
@@ -34,11 +43,11 @@ ip4_straight(struct net *n, struct pkt *p, const struct tuple *t,
 	const struct hop *hop = hop_at(n, dst);
 	const struct neigh *e;
 	uint8_t *h = pkt_data(p);
-	uint32_t total;
-	uint64_t link, sum;
+	uint32_t total, sum;
+	uint64_t link;
 
 	if (np->straight == 0 || t->family != 4 || hop->dst_be != dst ||
-	    hop->port != t->port || hop->neigh == 0 || pktq_full(&n->out))
+	    hop->port != t->port || hop->neigh == 0)
 		return false;
 	e = &n->neighs[hop->neigh - 1];
 	link = atomic_load_explicit(&e->link, memory_order_relaxed) ^
@@ -46,12 +55,11 @@ ip4_straight(struct net *n, struct pkt *p, const struct tuple *t,
 	if (link >> 48 != 0 || n->now - e->confirmed > NEIGH_FRESH_US)
 		return false;
 	/* the pseudo-header's sum, RFC 9293 (3.1) */
-	sum = (uint64_t)src + dst +
-	    __builtin_bswap32(PROTO_TCP << 16 | p->len);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	wr16_raw(h + TCP_CSUM, (uint16_t)(sum + (sum >> 16)));
+	sum = ones_add(ones_add(src, dst),
+	    __builtin_bswap32(PROTO_TCP << 16 | p->len));
+	/* both halves are added, either way round, with the carry */
+	sum += sum << 16 | sum >> 16;
+	wr16_raw(h + TCP_CSUM, (uint16_t)(sum >> 16));
 	total = p->len + IP4_HLEN;
 	h -= ETH_HLEN + IP4_HLEN;
 	store64(h, link | np->from_us[0]);

@@ -266,7 +266,8 @@ ip_output(struct net *n, struct pkt *p, const struct tuple *t, uint8_t proto,
 	uint8_t gw[16];
 
 	if (proto == PROTO_TCP && p->nfrag == 0 &&
-	    (p->flags & PKT_TX_TSO) == 0 && ip4_straight(n, p, t, l4_len, tos))
+	    (p->flags & PKT_TX_TSO) == 0 && !pktq_full(&n->out) &&
+	    ip4_straight(n, p, t, l4_len, tos))
 		return;
 	p->port = t->port;
 	p->l4_len = l4_len;

@@ -113,8 +113,7 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->now_ms = (uint32_t)(now_us / 1000);
 	n->conn_free = n->tw_free = ARENA_NONE;
 	n->small_free = n->chunk_free = ARENA_NONE;
-	n->ready_head = n->ready_tail = ARENA_NONE;
-	n->out_head = n->out_tail = ARENA_NONE;
+	n->ready_head = n->out_head = ARENA_NONE;
 	n->limbo_head = n->limbo_tail = ARENA_NONE;
 	n->torn = ARENA_NONE;
 	n->chore = UINT64_MAX;
@@ -140,16 +139,6 @@ net_time(struct net *n, uint64_t now_us)
 		atomic_store_explicit(&n->a->now, now_us,
 		    memory_order_relaxed);
 	}
-}
-
-/* Progress: frame i is being handled; the signal fences keep the store before
- * the frame's first effect, as in hands_set(). */
-static inline void
-burst_at(struct net *n, uint32_t i)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&n->a->burst_i, i, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
 }
 
 void
@@ -183,11 +172,7 @@ net_input(struct net *n, struct pkt *const in[], uint32_t cnt,
 	}
 	burst_at(n, 0);
 	atomic_store_explicit(&n->a->burst_n, cnt, memory_order_relaxed);
-	for (i = 0; i < cnt; i++) {
-		burst_at(n, i + 1);
-		if (!tcp_straight(n, in[i]))
-			net_frame(n, in[i]);
-	}
+	tcp_burst(n, in, cnt);
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&n->a->burst_n, 0, memory_order_relaxed);
 }

@@ -189,8 +189,9 @@ struct net {
 	bool split;			/* see net_split() */
 	uint32_t kept_small, kept_chunk; /* lists that net_starve() hides */
 	uint32_t nconns, nhalf, ntw;	/* gauges */
-	uint32_t ready_head, ready_tail; /* connections with events */
-	uint32_t out_head, out_tail;	/* connections that want to send */
+	uint32_t ready_head;		/* connections with events */
+	uint32_t out_head;		/* connections that want to send */
+	struct conn *ready_tail, *out_tail; /* of no meaning when empty */
 	uint32_t rx_held;		/* frames in receive queues */
 	uint32_t opening;		/* 1 + id of the connection that
 					   net_connect() left in hands; 0 */
@@ -261,22 +262,25 @@ net_count(struct net *n, enum counter c, uint64_t by)
  * two instructions, so no hardware fence is needed: whoever adopts does so
  * after the death was seen through a pidfd.
  */
-static inline void
+static inline __attribute__((always_inline)) void
 hands_set(struct net *n, uint32_t id)
 {
-	assert(atomic_load_explicit(&n->a->hands, memory_order_relaxed) ==
+	struct arena *a = n->a;
+
+	assert(atomic_load_explicit(&a->hands, memory_order_relaxed) ==
 	    ARENA_NONE);
 	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&n->a->hands, id, memory_order_relaxed);
+	atomic_store_explicit(&a->hands, id, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-static inline void
+static inline __attribute__((always_inline)) void
 hands_clear(struct net *n)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&n->a->hands2, ARENA_NONE, memory_order_relaxed);
-	atomic_store_explicit(&n->a->hands, ARENA_NONE, memory_order_relaxed);
+	/* hands and hands2 are ARENA_NONE */
+	atomic_store_explicit(&n->a->bracket, UINT64_MAX,
+	    memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -388,8 +392,10 @@ static inline uint32_t chunk_get(struct net *n, bool big);
 void	chunk_put(struct net *n, uint32_t c);
 /* chunk_at(), frame_get() and others that are short: net_inline.h */
 
-/* ---- base gives: ip_out.c ---- */
+/* ---- base gives: ether.c, ip_out.c ---- */
 
+/* One received frame. Takes p. */
+void	net_frame(struct net *n, struct pkt *p);
 /*
  * Put an IP packet into out. p holds the transport header and payload (and
  * frags); this prepends network and link headers for the flow t (checksums
@@ -459,8 +465,10 @@ void	tcp_input(struct net *n, struct pkt *p, const struct tuple *t,
 /*
  * The straight path for a received frame: an IPv4 segment of a connection that
  * is noted, checksums known good. False: it is not that, p was not touched.
+ * tcp_burst() takes the cnt frames of the burst in hand: so, or net_frame().
  */
 bool	tcp_straight(struct net *n, struct pkt *p);
+void	tcp_burst(struct net *n, struct pkt *const in[], uint32_t cnt);
 
 /*
  * An ICMP error quotes our segment: flow t, sequence number seq. type is

@@ -251,7 +251,7 @@ tcp_end(struct net *n, struct conn *c, enum tcp_err err)
 void
 tcp_ready(struct net *n, struct conn *c, uint32_t ev)
 {
-	hot_ready(n, c, ev);
+	hot_ready(n, c, conn_index(n, c), ev);
 }
 
 void

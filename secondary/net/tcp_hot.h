@@ -16,14 +16,16 @@
 #define NOCHUNK_US	2000u
 #define NOCHUNK_MAX_US	256000u
 #define BACKOFF_MAX	16u
+#define RTT_MAX		100000000u	/* µs; longer samples count as this */
 
 /* RFC 6298 (2): a sample of the round-trip time. */
-static inline void
+static inline __attribute__((always_inline)) void
 hot_rtt_sample(struct conn *c, uint32_t rtt_us)
 {
 	int32_t err;
 
-	rtt_us = min_u32(max_u32(rtt_us, 1), 100000000u);
+	if (rtt_us - 1 >= RTT_MAX)	/* 0, too */
+		rtt_us = rtt_us == 0 ? 1 : RTT_MAX;
 	if (c->srtt == 0) {
 		/* RFC 6298 (2.2): SRTT = R, RTTVAR = R/2 */
 		c->srtt = rtt_us << 3;
@@ -31,28 +33,27 @@ hot_rtt_sample(struct conn *c, uint32_t rtt_us)
 		return;
 	}
 	/* (2.3): alpha = 1/8, beta = 1/4; srtt is kept times 8, rttvar times
-	 * 4, so that these are shifts */
+	 * 4, so that these are shifts; srtt stays above rtt_us, which is not
+	 * 0 */
 	err = (int32_t)(rtt_us - (c->srtt >> 3));
 	c->srtt += (uint32_t)err;
 	if (err < 0)
 		err = -err;
 	c->rttvar += (uint32_t)err - (c->rttvar >> 2);
-	if (c->srtt == 0)
-		c->srtt = 1;
 }
 
 /* Events for the service; see tcp_ready(). */
 static inline void
-hot_ready(struct net *n, struct conn *c, uint32_t ev)
+hot_ready(struct net *n, struct conn *c, uint32_t id, uint32_t ev)
 {
 	if ((c->flags & TF_CLOSED) != 0)
 		return;
 	c->ev |= (uint8_t)ev;
-	ready_put(n, c);
+	ready_put_id(n, c, id);
 }
 
 /* See tcp_ack_policy(). */
-static inline void
+static inline __attribute__((always_inline)) void
 hot_ack_policy(struct net *n, struct conn *c)
 {
 	if (c->quick > 0) {
@@ -70,19 +71,29 @@ hot_ack_policy(struct net *n, struct conn *c)
 		out_put(n, c);
 }
 
+/*
+ * RFC 6298: the retransmission timeout without backoff, once there is a
+ * sample. (2.2): RTO = SRTT + 4 RTTVAR; (2.4) a floor, under the variance as in
+ * Linux, so that a peer that delays its ACK by as much makes no timeout on a
+ * long path either.
+ */
+static inline uint32_t
+hot_rto_first(const struct net *n, const struct conn *c)
+{
+	return (c->srtt >> 3) + max_u32(c->rttvar, n->conf.rto_min_us);
+}
+
 /* RFC 6298: the retransmission timeout, µs. */
 static inline uint32_t
 hot_rto_us(const struct net *n, const struct conn *c)
 {
 	uint64_t rto = n->conf.rto_init_us;
 
-	/* (2.2): RTO = SRTT + 4 RTTVAR; (2.4) a floor, under the variance as
-	 * in Linux, so that a peer that delays its ACK by as much makes no
-	 * timeout on a long path either; (5.5) backoff; (2.5) */
 	if (c->srtt != 0)
-		rto = (c->srtt >> 3) + max_u32(c->rttvar, n->conf.rto_min_us);
+		rto = hot_rto_first(n, c);	/* 32 bits hold it */
 	else if (rto < c->rttvar)
 		rto = c->rttvar;	/* (5.7): see handshake_rtt() */
+	/* (5.5) backoff; (2.5) */
 	rto <<= c->backoff < BACKOFF_MAX ? c->backoff : BACKOFF_MAX;
 	return rto < n->conf.rto_max_us ? (uint32_t)rto : n->conf.rto_max_us;
 }
@@ -125,13 +136,14 @@ hot_probe_us(const struct net *n, const struct conn *c, uint32_t rto_us)
 static inline void
 hot_timer_start(struct net *n, struct conn *c)
 {
-	uint32_t rto = hot_rto_us(n, c);
-
+	/* hot_probe_ok(): there is a sample, and no backoff */
 	if (hot_probe_ok(n, c))
 		hot_set_timer(n, c, TT_TLP, tcp_user_cut(n, c,
-		    hot_probe_us(n, c, rto)));
+		    hot_probe_us(n, c, min_u32(hot_rto_first(n, c),
+		    n->conf.rto_max_us))));
 	else
-		hot_set_timer(n, c, TT_RTO, tcp_user_cut(n, c, rto));
+		hot_set_timer(n, c, TT_RTO, tcp_user_cut(n, c,
+		    hot_rto_us(n, c)));
 }
 
 /* A 32-bit time of µs as a whole one: it is near now (tcb.h). */

@@ -49,6 +49,7 @@ quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
 		if (form != (TCP_HLEN << 10 | TH_ACK))
 			return false;
 		q->hlen = TCP_HLEN;
+		q->tsval = q->tsecr = 0;
 	}
 	q->seq = get_be32(h + 4);
 	q->ack = get_be32(h + 8);
@@ -68,7 +69,7 @@ quick_look(const struct net *n, const struct conn *c, const uint8_t *h,
  * lay in one chunk and was sent once: what an answered request leaves behind.
  * The rest is for tcp_ack_inline(), which would do the same.
  */
-static inline void
+static inline __attribute__((always_inline)) void
 quick_ack(struct net *n, struct conn *c, const struct quick_in *q,
     uint16_t wnd)
 {
@@ -94,7 +95,7 @@ quick_ack(struct net *n, struct conn *c, const struct quick_in *q,
 }
 
 /* Payload into the receive queue; takes p. */
-static inline void
+static inline __attribute__((always_inline)) void
 quick_data(struct net *n, struct conn *c, struct pkt *p,
     const struct quick_in *q)
 {
@@ -115,12 +116,11 @@ quick_data(struct net *n, struct conn *c, struct pkt *p,
 	net_count(n, CNT_tcp_bytes_in, q->len);
 }
 
-/* The straight path of a segment at p->off; takes p. */
+/* The straight path of a segment of connection id, c, at h in p; takes p. */
 static inline __attribute__((always_inline)) void
-quick(struct net *n, uint32_t id, struct pkt *p, const struct quick_in *q)
+quick(struct net *n, uint32_t id, struct conn *c, struct pkt *p,
+    const uint8_t *h, const struct quick_in *q)
 {
-	struct conn *c = conn_at(n, id);
-
 	hands_set(n, id);
 	if ((c->flags & TF_TS) != 0) {
 		/* RFC 7323 §4.3 (2) */
@@ -133,7 +133,7 @@ quick(struct net *n, uint32_t id, struct pkt *p, const struct quick_in *q)
 		tcp_rcv_tune_blind(n, c);
 	}
 	tcp_heard(n, c);
-	quick_ack(n, c, q, get_be16(pkt_data(p) + 14));
+	quick_ack(n, c, q, get_be16(h + 14));
 	if (q->len == 0) {
 		frame_put(n, p);
 		tcp_rest(n, c);
@@ -141,20 +141,29 @@ quick(struct net *n, uint32_t id, struct pkt *p, const struct quick_in *q)
 		quick_data(n, c, p, q);
 		c->rcv_nxt += q->len;
 		hot_ack_policy(n, c);
-		hot_ready(n, c, CONN_READ);
+		hot_ready(n, c, id, CONN_READ);
 	}
 	hands_clear(n);
 }
 
-/* The same for those that did not come by tcp_straight(). */
-static __attribute__((noinline)) bool
+/* The same as a function, for all but tcp_burst(). */
+static __attribute__((noinline)) void
+quick_apart(struct net *n, uint32_t id, struct pkt *p, const uint8_t *h,
+    const struct quick_in *q)
+{
+	quick(n, id, conn_at(n, id), p, h, q);
+}
+
+/* The straight path of a segment that was not found by its headers. */
+static bool
 quick_found(struct net *n, uint32_t id, struct pkt *p)
 {
+	const uint8_t *h = pkt_data(p);
 	struct quick_in q;
 
-	if (!quick_look(n, conn_at(n, id), pkt_data(p), p->len, &q))
+	if (!quick_look(n, conn_at(n, id), h, p->len, &q))
 		return false;
-	quick(n, id, p, &q);
+	quick_apart(n, id, p, h, &q);
 	return true;
 }
 
@@ -208,8 +217,8 @@ known(struct net *n, uint32_t id, struct pkt *p, uint8_t ecn)
  * The checks are those of ether.c and ip4.c, in few words; the addresses of a
  * flow that has a connection passed theirs when it was opened.
  */
-bool
-tcp_straight(struct net *n, struct pkt *p)
+static inline __attribute__((always_inline)) bool
+straight(struct net *n, struct pkt *p, bool apart)
 {
 	static const uint8_t first[8] = { 0x45 };
 	static const uint8_t mask[8] = { 0xff, [IP4_FRAG] = 0x3f, 0xff };
@@ -239,11 +248,31 @@ tcp_straight(struct net *n, struct pkt *p)
 	net_count(n, CNT_tcp_in, 1);
 	p->off += AT_TCP;
 	p->len = total - IP4_HLEN;
-	if (quick_look(n, c, h + AT_TCP, total - IP4_HLEN, &q))
-		quick(n, id, p, &q);
-	else
+	if (!quick_look(n, c, h + AT_TCP, total - IP4_HLEN, &q))
 		known(n, id, p, h[AT_IP + IP4_TOS] & 3);
+	else if (apart)
+		quick_apart(n, id, p, h + AT_TCP, &q);
+	else
+		quick(n, id, c, p, h + AT_TCP, &q);
 	return true;
+}
+
+bool
+tcp_straight(struct net *n, struct pkt *p)
+{
+	return straight(n, p, true);
+}
+
+void
+tcp_burst(struct net *n, struct pkt *const in[], uint32_t cnt)
+{
+	uint32_t i;
+
+	for (i = 0; i < cnt; i++) {
+		burst_at(n, i + 1);
+		if (!straight(n, in[i], false))
+			net_frame(n, in[i]);
+	}
 }
 
 void

@@ -37,13 +37,13 @@ service(struct net *n, struct conn *c, uint32_t id)
 uint32_t
 net_events(struct net *n, uint64_t now_us, uint32_t max)
 {
-	uint32_t last = n->ready_tail, id = ARENA_NONE;
+	struct conn *c = NULL, *last;
 
 	net_time(n, now_us);
-	while (n->ready_head != ARENA_NONE && max > 0 && id != last) {
-		struct conn *c;
+	last = n->ready_tail;
+	while (n->ready_head != ARENA_NONE && max > 0 && c != last) {
+		uint32_t id = n->ready_head;
 
-		id = n->ready_head;
 		c = ready_pop(n);
 		if (rec_served(&c->rec)) {
 			service(n, c, id);

@@ -13,7 +13,7 @@
 #define NOT_SHORT	(TF_LOST | TF_RETX | TF_PROBE | TF_FIN | TF_CORK | \
 	TF_MORE | TF_PUSH | TF_ECN | TF_ECE)
 
-/* Payload of the one segment, or 0: it is not that simple. */
+/* Payload of the one segment, or 0: it is not that simple. out has room. */
 static uint32_t
 short_len(const struct net *n, const struct conn *c)
 {
@@ -23,7 +23,7 @@ short_len(const struct net *n, const struct conn *c)
 	if (len - 1 >= TCP_COPY || len > c->mss || len > c->snd_wnd ||
 	    c->snd_una != c->snd_nxt || c->ext != ARENA_NONE ||
 	    (c->flags & NOT_SHORT) != 0 || c->cwnd < c->mss ||
-	    c->sq_head != c->sq_tail || pktq_full(&n->out))
+	    c->sq_head != c->sq_tail)
 		return 0;
 	return (uint32_t)len;
 }
@@ -115,13 +115,17 @@ short_way(struct net *n, struct conn *c)
 static inline bool
 output(struct net *n, struct conn *c, uint32_t id)
 {
-	bool more = false;
+	bool more;
 
 	hands_set(n, id);
-	if (!tcp_synced(c) || !short_way(n, c))
-		more = tcp_output(n, c);
-	if (c->state != TCP_CLOSED)
+	if (tcp_synced(c) && short_way(n, c)) {
 		hot_arm(n, c);
+		hands_clear(n);
+		return false;
+	}
+	more = tcp_output(n, c);
+	if (c->state != TCP_CLOSED)
+		tcp_arm(n, c);
 	hands_clear(n);
 	return more;
 }
@@ -129,20 +133,19 @@ output(struct net *n, struct conn *c, uint32_t id)
 uint32_t
 net_output(struct net *n, uint64_t now_us)
 {
-	uint32_t last, sent;
+	struct conn *c, *last;
+	uint32_t sent;
 
 	net_time(n, now_us);
 	/* round and round, as long as a round sent something */
 	do {
-		uint32_t id = ARENA_NONE;
-
 		sent = n->out.n;
 		last = n->out_tail;
-		while (n->out_head != ARENA_NONE && id != last &&
+		c = NULL;
+		while (n->out_head != ARENA_NONE && c != last &&
 		    !pktq_full(&n->out)) {
-			struct conn *c;
+			uint32_t id = n->out_head;
 
-			id = n->out_head;
 			c = out_pop(n);
 			if (rec_served(&c->rec) && output(n, c, id))
 				out_put(n, c);
