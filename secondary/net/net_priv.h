@@ -254,61 +254,6 @@ net_count(struct net *n, enum counter c, uint64_t by)
 	    memory_order_relaxed);
 }
 
-/* ---- the bracket (arena.h) ---- */
-
-/*
- * Take record id in hands. The signal fences keep the compiler from moving
- * the bracket's stores out of it; the kernel stops a killed process between
- * two instructions, so no hardware fence is needed: whoever adopts does so
- * after the death was seen through a pidfd.
- */
-static inline __attribute__((always_inline)) void
-hands_set(struct net *n, uint32_t id)
-{
-	struct arena *a = n->a;
-
-	assert(atomic_load_explicit(&a->hands, memory_order_relaxed) ==
-	    ARENA_NONE);
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&a->hands, id, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static inline __attribute__((always_inline)) void
-hands_clear(struct net *n)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	/* hands and hands2 are ARENA_NONE */
-	atomic_store_explicit(&n->a->bracket, UINT64_MAX,
-	    memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-/* Name the second record of a bracket, before it leaves its free list. */
-static inline void
-hands_second(struct net *n, uint32_t id)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&n->a->hands2, id, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static inline void
-rec_use(struct rec *r)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&r->state, REC_USED, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-static inline void
-rec_unuse(struct rec *r)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-	atomic_store_explicit(&r->state, REC_FREE, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
 /* ---- records by id ---- */
 static inline struct conn *
 conn_at(const struct net *n, uint32_t id)
