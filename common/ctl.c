@@ -19,7 +19,7 @@ static const struct {
 	uint32_t more;		/* and that may */
 } verbs[CTL_VERBS] = {
 	[CTL_HELLO]	= { "hello", 0, 0 },
-	[CTL_DOWN]	= { "down", 0, 0 },
+	[CTL_DOWN]	= { "down", 0, 1 },
 	[CTL_RESTART]	= { "restart", 1, 0 },
 	[CTL_RELOAD]	= { "reload", 0, 1 },
 	[CTL_ADD]	= { "add", 3, 0 },
@@ -82,7 +82,7 @@ parse_add(struct ctl_request *r, char *word[CTL_WORDS])
 }
 
 static int
-parse_args(struct ctl_request *r, char *word[CTL_WORDS])
+parse_args(struct ctl_request *r, char *word[CTL_WORDS], int n)
 {
 	switch (r->verb) {
 	case CTL_ADD:
@@ -90,6 +90,8 @@ parse_args(struct ctl_request *r, char *word[CTL_WORDS])
 	case CTL_FAULT:
 		strlcpy(r->text, word[2], sizeof(r->text));
 		return number(word[1], BOARD_SLOTS - 1, &r->slot);
+	case CTL_DOWN:
+		return n < 2 ? 0 : number(word[1], CTL_MS_MAX, &r->ms);
 	case CTL_RESTART:
 		return number(word[1], BOARD_SLOTS - 1, &r->slot);
 	case CTL_DRAIN:
@@ -137,6 +139,6 @@ ctl_parse(const char *buf, size_t len, struct ctl_request *r, size_t *used)
 			return -EINVAL;
 		strlcpy(r->file, word[1], sizeof(r->file));
 	}
-	err = parse_args(r, word);
+	err = parse_args(r, word, n);
 	return err < 0 ? err : (int)*used;
 }

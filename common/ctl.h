@@ -13,7 +13,8 @@
  * request that is not known gets an error and the connection stays.
  *
  *	hello		ok VERSION pid PID
- *	down		progress of the end; ok once nothing is left
+ *	down [MS]	progress of the end; ok once nothing is left. MS:
+ *			connections may take so long to end; 0: as usual
  *	restart SLOT	a slot that stays DEAD is started again
  *	reload [FILE]	what can change while it runs, does; progress names
  *			the rest. FILE is absolute; left out: that of the start
@@ -79,7 +80,7 @@ struct ctl_request {
 	enum ctl_verb verb;
 	uint32_t slot;		/* of one slot: its number */
 	uint32_t count;		/* add */
-	uint32_t ms;		/* drain, remove */
+	uint32_t ms;		/* drain, remove, down */
 	int32_t cpu;		/* add; -1: none is named */
 	char name[BOARD_NAME];	/* add: of a worker entry or service */
 	char file[CTL_LINE];	/* reload: path, or empty; upgrade: program */

@@ -412,7 +412,8 @@ parse(struct args *a, int argc, char **argv)
 			a->verbose = 1;
 			break;
 		case 'V':
-			printf("starfish-primary %s\n", build_version);
+			printf("starfish-primary %s\nlayout %016lx\n",
+			    build_version, (unsigned long)layout_hash);
 			exit(0);
 		case 'h':
 			usage(stdout, 0);

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from lib import (BUILD, Instance, claim, conf, connect, equal, get, http, kill,
@@ -11,9 +12,9 @@ from lib import (BUILD, Instance, claim, conf, connect, equal, get, http, kill,
 from t_files import content, www
 
 
-def instance(standby=1, count=2, hang_ms=500, **kw):
+def instance(standby=1, count=2, hang_ms=500, extra="", **kw):
     text = conf("x", [http(count=count)], extra="standby = %d;\nhang_ms = %d;"
-                % (standby, hang_ms), **kw)
+                % (standby, hang_ms) + extra, **kw)
     i = Instance()
     text = text.replace('name = "x"', 'name = "%s"' % i.name)
     text = text.replace('"sf-x"', '"%s"' % i.dev)
@@ -141,6 +142,44 @@ def nothing_is_lost_over_kills_in_traffic():
             p.wait()
         lost_nothing(i)
         claim("lost 0" in i.cli("stats").stdout, "stats says so, too")
+
+
+@test
+def a_segmentation_fault_under_load_costs_what_was_in_hand():
+    www((64, 300000))
+    with instance() as i:
+        idle = [connect() for _ in range(30)]
+        equal(living(idle), 30, "before")
+        stop, bad = threading.Event(), []
+
+        def download():
+            while not stop.is_set():
+                try:
+                    r = get("/f300000.bin")
+                except (OSError, ValueError, AssertionError) as e:
+                    bad.append(repr(e))
+                    continue
+                if r.body != content(300000):
+                    bad.append("%d bytes" % len(r.body))
+        load = [threading.Thread(target=download) for _ in range(4)]
+        for t in load:
+            t.start()
+        kills = 5
+        for n in range(kills):
+            wait_for("a standby", lambda: ready(i))
+            pid = i.pids()[n % 2]
+            kill(pid, signal.SIGSEGV)
+            wait_for("slot %d is back" % (n % 2), lambda: i.well() and
+                     i.pids()[n % 2] != pid, 10)
+            claim("SIGSEGV" in i.workers()[n % 2]["last_death"], "why")
+            time.sleep(1.1)     # or it counts as a crash loop
+        stop.set()
+        for t in load:
+            t.join(30)
+        lost = 30 - living(idle) + len(bad)
+        print("%d lost in %d deaths: %s" % (lost, kills, bad))
+        claim(lost <= kills, "%d connections lost" % lost)
+        lost_nothing(i)
 
 
 @test

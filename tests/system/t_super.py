@@ -72,6 +72,36 @@ def adoption_under_load_loses_nothing():
 
 
 @test
+def standbys_are_adopted_and_used():
+    www((64,))
+    i = Instance(extra="standby = 1;")
+    with i:
+        def waiting():
+            return [s["pid"] for s in i.status()["standbys"]
+                    if s["state"] == "READY"]
+        wait_for("a standby", waiting)
+        old = waiting()
+        kill_supervisor()
+        adopt(i)
+        equal(waiting(), old, "the same one waits")
+        time.sleep(1)
+        equal(waiting(), old, "and no other was started in its place")
+        victim = i.pids()[0]
+        kill(victim)
+        wait_for("slot 0 is back", lambda: i.well() and i.pids()[0] != victim)
+        equal(i.pids()[0], old[0], "it sat down")
+        wait_for("another one", waiting)
+        # one that attaches while nobody watches
+        victim = i.pids()[0]
+        kill(victim)
+        wait_for("slot 0 is back", lambda: i.pids()[0] != victim and i.well())
+        kill_supervisor()
+        adopt(i)
+        wait_for("a standby once more", waiting)
+        equal(len(i.status()["standbys"]), 1, "one")
+
+
+@test
 def adoption_by_file_and_in_the_foreground():
     www()
     i = Instance()

@@ -1,11 +1,16 @@
 """Another program, another generation."""
 import os
+import re
 import shutil
+import signal
+import socket
+import subprocess
 import threading
 import time
 
-from lib import (BUILD, TMP, Instance, claim, connect, equal, get, http, kill,
-                 processes, starfish, test, wait_deaths, wait_for, write)
+from lib import (BUILD, OURS, TMP, Instance, claim, connect, equal, get, http,
+                 kill, processes, sh, starfish, test, wait_deaths, wait_for,
+                 write)
 from t_files import content, www
 from t_standby import ask, instance, living, lost_nothing, ready
 
@@ -97,6 +102,217 @@ def a_program_that_does_not_get_ready_leaves_the_old_one():
         p = i.cli("upgrade", "--worker", other, "--check", ok=(1,))
         claim("starts anew" in p.stdout, p.stdout)
         equal(i.pids(), pids, "--check changes nothing")
+
+
+@test
+def a_program_that_never_gets_ready_leaves_the_old_one():
+    www()
+    idle = script("idle-worker", '[ "$1" = --version ] && exec %s --version\n'
+                  "exec sleep 60\n" % WORKER)
+    with instance(extra="start_timeout_ms = 1500;") as i:
+        wait_for("a standby", lambda: ready(i))
+        socks = [connect() for _ in range(20)]
+        equal(living(socks), 20, "before")
+        pids = i.pids()
+        p = i.cli("upgrade", "--worker", idle, ok=(1,))
+        claim("before it was ready" in p.stderr, p.stderr)
+        equal(i.pids(), pids, "the old ones serve on")
+        claim(i.well(), "well")
+        equal(living(socks), 20, "afterwards")
+
+
+@test
+def a_program_that_dies_before_it_serves_gives_the_slot_back():
+    www()
+    new = copy()
+    with instance(extra="faults = true;") as i:
+        wait_for("a standby", lambda: ready(i))
+        socks = [connect() for _ in range(20)]
+        equal(living(socks), 20, "before")
+        pids = i.pids()
+        i.cli("fault", "0", "crash=start")
+        p = i.cli("upgrade", "--worker", new, ok=(1,))
+        claim("died in slot 0 before it served" in p.stderr, p.stderr)
+        wait_for("well", i.well)
+        claim(not any(exe(pid) for pid in i.pids().values()), "the old one")
+        equal(i.pids()[1], pids[1], "the other slot was not touched")
+        equal(living(socks), 20, "nothing was in hand: all live")
+        lost_nothing(i)
+
+
+# Becomes the worker; somebody kills it a moment after it has begun to serve.
+DIES_SOON = """[ "$1" = --version ] && exec %s --version
+( while [ -e /proc/$$ ]; do
+	case "$(tr '\\0' ' ' </proc/$$/cmdline)" in
+	*"slot "*http*) sleep 0.1; kill -SEGV $$; exit;;
+	esac
+	sleep 0.02
+done ) >/dev/null 2>&1 &
+exec %s "$@"
+"""
+
+
+@test
+def a_program_that_dies_soon_after_it_served_gives_the_slot_back():
+    www()
+    bad = script("bad-worker", DIES_SOON % (WORKER, WORKER))
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i))
+        socks = [connect() for _ in range(20)]
+        equal(living(socks), 20, "before")
+        pids = i.pids()
+        p = i.cli("upgrade", "--worker", bad, ok=(1,))
+        claim("died in slot 0 soon after it served" in p.stderr, p.stderr)
+        wait_for("well", i.well)
+        equal(i.pids()[1], pids[1], "the other slot was not touched")
+        back = i.pids()
+        time.sleep(1)
+        equal(i.pids(), back, "and it lives")
+        claim(living(socks) >= 19, "one may have been in hand")
+        # another try is not the worse for it
+        i.cli("upgrade", "--worker", copy())
+        claim(all(exe(pid) for pid in i.pids().values()), "the new program")
+        claim(living(socks) >= 19, "once more")
+
+
+@test
+def a_program_killed_while_it_takes_over_is_not_blamed():
+    www()
+    new = copy()
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i))
+        pids = i.pids()
+        up = subprocess.Popen([BUILD + "/bin/starfish", "-n", i.name,
+                               "upgrade", "--worker", new])
+        wait_for("slot 0 is handed over", lambda: i.pids()[0] != pids[0] and
+                 i.workers()[0]["state"] == "SERVING", every=0.005)
+        kill(i.pids()[0])
+        equal(up.wait(30), 0, "the upgrade goes on")
+        claim(i.well() and all(exe(pid) for pid in i.pids().values()),
+              "all run the new program")
+
+
+# ---- another layout --------------------------------------------------------
+
+NEW = 0x1122334455667788
+
+
+def layout():
+    p = sh(BUILD + "/bin/starfish-worker", "--version")
+    return int(re.search("layout ([0-9a-f]+)", p.stdout).group(1), 16)
+
+
+def relaid(name="relaid", but=()):
+    """Programs that take their shared memory for another one's layout."""
+    d = os.path.join(TMP, name)
+    os.makedirs(d, exist_ok=True)
+    old, new = layout().to_bytes(8, "little"), NEW.to_bytes(8, "little")
+    for p in ("starfish", "starfish-primary", "starfish-worker"):
+        with open("%s/bin/%s" % (BUILD, p), "rb") as f:
+            code = f.read()
+        claim(old in code, "%s has a layout" % p)
+        with open("%s/%s" % (d, p), "wb") as f:
+            f.write(code if p in but else code.replace(old, new))
+        os.chmod("%s/%s" % (d, p), 0o755)
+    return d
+
+
+class Download(threading.Thread):
+    """A large file, read so slowly that it takes some seconds."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.s = socket.socket()
+        self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.s.settimeout(20)
+        self.s.connect((OURS, 80))
+        self.s.sendall(b"GET /f%d.bin HTTP/1.1\r\nHost: h\r\nConnection: "
+                       b"close\r\n\r\n" % size)
+        self.got, self.size = b"", size
+        self.start()
+
+    def run(self):
+        try:
+            while more := self.s.recv(65536):
+                self.got += more
+                left = self.size - len(self.got)
+                time.sleep(0.05 if left > 0 else 0)
+        except OSError as e:
+            print("download: %s" % e)
+        self.s.close()
+
+    def body(self):
+        self.join(30)
+        return self.got.partition(b"\r\n\r\n")[2]
+
+
+@test
+def another_layout_starts_anew_when_downloads_have_ended():
+    www((64, 2_000_000))
+    d = relaid()
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i))
+        pids = i.pids()
+        p = i.cli("upgrade", "--worker", d + "/starfish-worker", "--check",
+                  ok=(1,))
+        claim("starts anew" in p.stdout, p.stdout)
+        equal(i.pids(), pids, "--check changes nothing")
+        down = Download(2_000_000)
+        begun = time.monotonic()
+        p = i.cli("upgrade", "--worker", d + "/starfish-worker", "--timeout",
+                  "15")
+        took = time.monotonic() - begun
+        print("%s\n%.1f s" % (p.stdout, took))
+        claim(down.body() == content(2_000_000), "whole: %d bytes" %
+              len(down.got))
+        claim(took < 12, "over when they had ended: %.1f s" % took)
+        p = sh(d + "/starfish", "-n", i.name, "status")
+        claim("SERVING" in p.stdout, "well, as the new tool sees it: " +
+              p.stdout)
+        p = i.cli("status", ok=None)
+        claim(p.returncode == 2 or "build" in p.stderr + p.stdout,
+              "the old tool cannot read it: %s%s" % (p.stdout, p.stderr))
+        equal(get("/f64.bin").body, content(64), "it serves")
+        # and the same way back, without patience
+        sh(d + "/starfish", "-n", i.name, "upgrade", "--worker", WORKER)
+        claim(i.well(), "well")
+        equal(get("/f64.bin").body, content(64), "it serves again")
+
+
+@test
+def programs_of_another_layout_that_do_not_fit_change_nothing():
+    www()
+    mixed = relaid("mixed", but=("starfish-primary",))
+    alone = os.path.join(TMP, "alone")
+    os.makedirs(alone, exist_ok=True)
+    shutil.copy(relaid() + "/starfish-worker", alone)
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i))
+        pids = i.pids()
+        for d, says in ((mixed, "starfish-primary: its shared memory"),
+                        (alone, "alone/starfish: not of this kind")):
+            p = i.cli("upgrade", "--worker", d + "/starfish-worker", ok=(1,))
+            claim(says in p.stderr, p.stderr)
+            equal(i.pids(), pids, "nothing was changed")
+        claim(i.well(), "well")
+
+
+@test
+def programs_of_another_layout_that_do_not_start_bring_the_old_ones_back():
+    www()
+    d = relaid()
+    os.rename(d + "/starfish-primary", d + "/real")
+    # gives its version, and ends at once when it is to work
+    script("relaid/starfish-primary", '[ "$1" = --version ] && exec %s/real '
+           "--version\nexit 3\n" % d)
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i))
+        pids = i.pids()
+        p = i.cli("upgrade", "--worker", d + "/starfish-worker", ok=(1,))
+        claim("the old programs start it again" in p.stderr, p.stderr)
+        claim(i.well(), "well")
+        claim(all(i.pids()[n] not in (0, pids[n]) for n in pids), "anew")
+        equal(get("/f64.bin").body, content(64), "it serves")
 
 
 @test

@@ -70,11 +70,12 @@ peer_pidfd(FILE *f)
 	return pidfd_open(cred.pid, 0);
 }
 
-/* Send a request, show the answer. 0 ok, 1 error or no answer. */
+/* Send a request, show the answer, waiting so long for each line of it. 0 ok,
+ * 1 error or no answer. */
 static int
-talk(FILE *f, const char *request, int quiet)
+talk(FILE *f, const char *request, uint32_t seconds, int quiet)
 {
-	struct timeval patience = { .tv_sec = ANSWER_S };
+	struct timeval patience = { .tv_sec = (time_t)seconds };
 	char line[1024];
 
 	setsockopt(fileno(f), SOL_SOCKET, SO_RCVTIMEO, &patience,
@@ -150,25 +151,33 @@ choose(const struct request *rq, char name[BOARD_NAME])
 }
 
 int
-verb_down(const struct request *rq)
+down_instance(const char *name, uint32_t ms)
 {
-	char name[BOARD_NAME];
 	struct pollfd pf = { .events = POLLIN };
+	char request[32] = "down";
 	int status;
 	FILE *f;
 
-	if (choose(rq, name) < 0)
-		return 1;
 	f = ask(name);
 	if (f == NULL)
 		return end_orphan(name);
 	pf.fd = peer_pidfd(f);
-	status = talk(f, "down", 0);
+	if (ms > 0)
+		snprintf(request, sizeof(request), "down %u", ms);
+	status = talk(f, request, ANSWER_S + ms / 1000, 0);
 	fclose(f);
 	/* nothing is left: not even the supervisor */
 	if (status == 0 && pf.fd >= 0)
 		poll(&pf, 1, 10000);
 	return status;
+}
+
+int
+verb_down(const struct request *rq)
+{
+	char name[BOARD_NAME];
+
+	return choose(rq, name) < 0 ? 1 : down_instance(name, rq->timeout_ms);
 }
 
 int
@@ -183,7 +192,7 @@ verb_tell(const char *name, const char *request, int quiet)
 		    name, strerror(errno));
 		return 1;
 	}
-	status = talk(f, request, quiet);
+	status = talk(f, request, ANSWER_S, quiet);
 	fclose(f);
 	return status;
 }

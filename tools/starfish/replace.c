@@ -24,27 +24,33 @@
 
 #define ASK_MS	5000		/* a program that does not say its version */
 
-/* What a program says with --version: text of at most len - 1 bytes. */
+/*
+ * Run a program with these words (ends with NULL): what it says, at most len
+ * - 1 bytes, in text; NULL: it says it to ours. Its exit status, or -errno.
+ */
 static int
-ask_program(const char *file, char *text, size_t len)
+run_program(char *const argv[], char *text, size_t len)
 {
 	struct pollfd pf = { .events = POLLIN };
-	int fd[2], status = -1, err = 0;
+	int fd[2] = { -1, -1 }, status = -1, err = 0;
 	size_t n = 0;
 	ssize_t k;
 	pid_t pid;
 
-	if (pipe2(fd, O_CLOEXEC) < 0)
+	if (text != NULL && pipe2(fd, O_CLOEXEC) < 0)
 		return -errno;
+	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		dup2(fd[1], STDOUT_FILENO);
-		execl(file, file, "--version", (char *)NULL);
+		if (text != NULL)
+			dup2(fd[1], STDOUT_FILENO);
+		execv(argv[0], argv);
 		_exit(127);
 	}
-	close(fd[1]);
+	if (text != NULL)
+		close(fd[1]);
 	pf.fd = fd[0];
-	while (pid > 0 && n < len - 1 && err == 0) {
+	while (text != NULL && pid > 0 && n < len - 1 && err == 0) {
 		if (poll(&pf, 1, ASK_MS) <= 0)
 			err = -ETIMEDOUT;
 		else if ((k = read(fd[0], text + n, len - 1 - n)) > 0)
@@ -52,45 +58,62 @@ ask_program(const char *file, char *text, size_t len)
 		else
 			break;
 	}
-	text[n] = '\0';
-	close(fd[0]);
+	if (text != NULL) {
+		text[n] = '\0';
+		close(fd[0]);
+	}
 	if (err < 0 && pid > 0)
 		kill(pid, SIGKILL);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return -ECHILD;
-	return err < 0 ? err : status == 0 ? 0 : -ENOEXEC;
+	return err < 0 ? err : WIFEXITED(status) ? WEXITSTATUS(status) :
+	    -EFAULT;
 }
 
 /* Layout of a program's shared memory, and its version. */
 static int
-look(const char *file, uint64_t *layout, char *version, size_t len)
+look(const char *file, const char *program, uint64_t *layout, char *version,
+    size_t len)
 {
-	char text[256], *nl;
+	char *argv[] = { (char *)(uintptr_t)file, "--version", NULL };
+	char text[256], *at, *end;
+	size_t n = strlen(program);
 	int err;
 
-	err = ask_program(file, text, sizeof(text));
+	err = run_program(argv, text, sizeof(text));
 	if (err < 0)
 		return err;
-	nl = strchr(text, '\n');
-	if (strncmp(text, "starfish-worker ", 16) != 0 || nl == NULL ||
-	    sscanf(nl, " layout %" SCNx64, layout) != 1)
+	at = strstr(text, "layout ");
+	if (err > 0 || strncmp(text, program, n) != 0 || text[n] != ' ' ||
+	    at == NULL || sscanf(at, "layout %" SCNx64, layout) != 1)
 		return -ENOEXEC;
-	*nl = '\0';
-	strlcpy(version, text + 16, len);
+	end = text + strcspn(text, ",\n");
+	*end = '\0';
+	strlcpy(version, text + n + 1, len);
 	return 0;
 }
 
+/*
+ * The configuration of a running instance, but for the hugetlbfs that it
+ * mounted for itself in its directory: that goes with it.
+ */
 static int
-copy_file(const char *from, const char *to)
+copy_conf(const char *from, const char *to, const char *dir)
 {
-	char buf[4096];
+	char line[OPT_STRLEN + 64], own[BOARD_PATH + 16];
 	FILE *in = fopen(from, "re"), *out = fopen(to, "we");
-	size_t n;
 	int err = in == NULL || out == NULL ? -errno : 0;
 
-	while (err == 0 && (n = fread(buf, 1, sizeof(buf), in)) > 0)
-		if (fwrite(buf, 1, n, out) != n)
+	snprintf(own, sizeof(own), "\"%s/huge\"", dir);
+	while (err == 0 && fgets(line, sizeof(line), in) != NULL) {
+		if (strstr(line, "huge_dir = ") != NULL &&
+		    strstr(line, own) != NULL)
+			continue;
+		if (fputs(line, out) < 0)
 			err = -EIO;
+	}
+	if (err == 0 && ferror(in))
+		err = -EIO;
 	if (in != NULL)
 		fclose(in);
 	if (out != NULL && fclose(out) != 0)
@@ -98,37 +121,98 @@ copy_file(const char *from, const char *to)
 	return err;
 }
 
+/* A program beside the new worker, which must be of its layout. */
+static int
+beside(const char *worker, const char *program, uint64_t layout, char *path,
+    size_t len)
+{
+	const char *slash = strrchr(worker, '/');
+	char version[128];
+	uint64_t its = 0;
+	int err;
+
+	snprintf(path, len, "%.*s/%s", (int)(slash - worker), worker, program);
+	err = look(path, program, &its, version, sizeof(version));
+	if (err == 0 && its == layout)
+		return 0;
+	fprintf(stderr, "starfish: %s: %s; nothing was changed\n", path,
+	    err == 0 ? "its shared memory is laid out otherwise than that of "
+	    "the worker beside it" : err == -ENOEXEC ? "not of this kind" :
+	    strerror(-err));
+	return -EINVAL;
+}
+
+/* What can be known before the old instance ends: the new programs belong
+ * together, and take the configuration. */
+static int
+check_anew(const char *file, uint64_t layout, const char *conf, char *starfish,
+    size_t len)
+{
+	char primary[PATH_MAX];
+	char *check[] = { starfish, "config", "check",
+	    (char *)(uintptr_t)conf, NULL };
+	char text[1024];
+	int err;
+
+	if (beside(file, "starfish", layout, starfish, len) < 0 ||
+	    beside(file, "starfish-primary", layout, primary,
+	    sizeof(primary)) < 0)
+		return -EINVAL;
+	err = run_program(check, text, sizeof(text));
+	if (err == 0)
+		return 0;
+	fprintf(stderr, "%sstarfish: %s does not take the configuration of "
+	    "the instance; nothing was changed\n", text, starfish);
+	return -EINVAL;
+}
+
+static int
+up(char *starfish, char *conf)
+{
+	char *argv[] = { starfish, "up", "-c", conf, "--detach", NULL };
+
+	return run_program(argv, NULL, 0);
+}
+
 /*
  * Nothing of the old memory can be read by the new programs: the instance
- * ends in order, and those beside the new worker start it again.
+ * ends in order, and those beside the new worker start it again; if they do
+ * not, the old ones.
  */
 static int
-start_anew(const char *name, const char *file)
+start_anew(const char *name, const char *file, uint64_t layout,
+    const struct request *rq)
 {
-	struct request down = { .verb = VERB_DOWN, .name = name };
 	char dir[BOARD_PATH], conf[BOARD_PATH + 16], keep[BOARD_PATH + 32];
-	char program[PATH_MAX], *slash;
+	char starfish[PATH_MAX], self[PATH_MAX];
+	ssize_t n;
+	int err;
 
 	if (board_dir(dir, sizeof(dir), name) < 0)
 		return 1;
 	snprintf(conf, sizeof(conf), "%s/" CTL_CONF, dir);
 	snprintf(keep, sizeof(keep), "%s.upgrade.conf", dir);
-	strlcpy(program, file, sizeof(program));
-	slash = strrchr(program, '/');
-	if (slash == NULL)
+	if (check_anew(file, layout, conf, starfish, sizeof(starfish)) < 0)
 		return 1;
-	strlcpy(slash + 1, "starfish", sizeof(program) -
-	    (size_t)(slash + 1 - program));
-	if (access(program, X_OK) < 0 || copy_file(conf, keep) < 0) {
-		fprintf(stderr, "starfish: %s: %s\n", program,
-		    strerror(errno));
+	if (rq->check)
+		return 1;	/* as told: not without losing connections */
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	err = n < 0 ? -errno : copy_conf(conf, keep, dir);
+	if (err < 0) {
+		fprintf(stderr, "starfish: %s: %s; nothing was changed\n",
+		    keep, strerror(-err));
 		return 1;
 	}
-	if (verb_down(&down) != 0)
+	self[n] = '\0';
+	if (down_instance(name, rq->timeout_ms) != 0)
 		return 1;
-	fflush(NULL);
-	execl(program, program, "up", "-c", keep, "--detach", (char *)NULL);
-	fprintf(stderr, "starfish: %s: %s\n", program, strerror(errno));
+	if (up(starfish, keep) == 0)
+		return 0;
+	fprintf(stderr, "starfish: %s did not start the instance: the old "
+	    "programs start it again\n", starfish);
+	if (up(self, keep) != 0)
+		fprintf(stderr, "starfish: and neither did they: its "
+		    "configuration is %s\n", keep);
 	return 1;
 }
 
@@ -145,8 +229,9 @@ tell(const struct inst *in, const char *file, uint64_t layout,
 	}
 	printf("%s (%s): its shared memory is laid out otherwise than that of "
 	    "%s: connections cannot be handed over. Workers finish what they "
-	    "have, then the instance starts anew with the programs beside "
-	    "that file\n", file, version, in->board->head.build);
+	    "have, for as long as --timeout says, then the instance starts "
+	    "anew with the programs beside that file\n", file, version,
+	    in->board->head.build);
 	return 0;
 }
 
@@ -166,7 +251,8 @@ verb_upgrade(const struct request *rq)
 	}
 	error = realpath(rq->worker, path) == NULL ? -errno : 0;
 	if (error == 0)
-		error = look(path, &layout, version, sizeof(version));
+		error = look(path, "starfish-worker", &layout, version,
+		    sizeof(version));
 	if (error < 0) {
 		fprintf(stderr, "starfish: %s: %s; nothing was changed\n",
 		    rq->worker, error == -ENOEXEC ? "no starfish-worker" :
@@ -177,10 +263,10 @@ verb_upgrade(const struct request *rq)
 	same = tell(&in, path, layout, version);
 	fflush(stdout);
 	inst_close(&in);
-	if (rq->check)
-		return same ? 0 : 1;
 	if (!same)
-		return start_anew(name, path);
+		return start_anew(name, path, layout, rq);
+	if (rq->check)
+		return 0;
 	snprintf(request, sizeof(request), "upgrade %s", path);
 	return verb_tell(name, request, 0);
 }

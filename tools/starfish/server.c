@@ -201,8 +201,10 @@ handle(struct super *s, struct client *c, const struct ctl_request *r)
 		break;
 	case CTL_DOWN:
 		c->waits_down = 1;
-		if (s->phase < SUPER_STOP_WORKERS)
-			super_stop(s, "down");
+		if (s->phase >= SUPER_STOP_WORKERS)
+			break;
+		s->stop_ms = r->ms;
+		super_stop(s, "down");
 		break;
 	case CTL_RESTART:
 	case CTL_REVIVE:

@@ -144,7 +144,8 @@ missing(const struct super *s)
 	for (sb = s->standby; sb < s->standby + BOARD_STANDBYS; sb++)
 		if (sb->child.pidfd >= 0)
 			n[sb->program]++;
-	if (s->upgrade.step == UPGRADE_STANDBY && n[1] == 0)
+	if ((s->upgrade.step == UPGRADE_STANDBY ||
+	    s->upgrade.step == UPGRADE_WATCH) && n[1] == 0)
 		return 1;
 	return n[0] + n[1] < (uint32_t)s->conf.standby ? 0 : 2;
 }

@@ -143,6 +143,9 @@ super_stop_slot(struct super *s, struct slot *sl)
 	slot_event(sl, EV_STOP, s->now_us);
 	if (s->board == NULL)
 		return;
+	if (s->stop_ms > 0)
+		atomic_store(&s->board->slot[sl->number].super.drain_ms,
+		    s->stop_ms);
 	/* one that was started by hand hears it too */
 	atomic_store_explicit(&s->board->slot[sl->number].super.stop, 1,
 	    memory_order_release);
@@ -182,7 +185,8 @@ lose_patience(struct super *s)
 {
 	uint32_t i;
 
-	if (s->now_us - s->phase_us < SUPER_STOP_MS * 1000)
+	if (s->now_us - s->phase_us < (SUPER_STOP_MS + (uint64_t)(s->phase ==
+	    SUPER_STOP_WORKERS && !s->hurry ? s->stop_ms : 0)) * 1000)
 		return;
 	if (s->phase == SUPER_STOP_PRIMARY) {
 		child_kill(&s->primary, SIGKILL);

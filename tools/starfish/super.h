@@ -69,14 +69,16 @@ struct standby {
 enum upgrade_step {
 	UPGRADE_NONE,
 	UPGRADE_STANDBY,	/* a standby of the new program gets ready */
-	UPGRADE_HANDING		/* a slot hands over to it */
+	UPGRADE_HANDING,	/* a slot hands over to it */
+	UPGRADE_WATCH		/* it serves, and is to show that it lives */
 };
 
 struct upgrade {
 	enum upgrade_step step;
-	uint32_t slot;		/* HANDING: which one */
+	uint32_t slot;		/* HANDING, WATCH: which one */
 	uint32_t done, total;	/* slots */
 	uint64_t since_us, slot_us;
+	uint64_t served_us;	/* WATCH: since when it serves */
 };
 
 struct super {
@@ -96,6 +98,8 @@ struct super {
 	uint8_t primary_dead;
 	uint8_t failed;		/* the start failed: exit status 1 */
 	uint8_t hurry;		/* asked twice to end: no more patience */
+	uint32_t stop_ms;	/* the end: connections may take so long; 0:
+				   the workers' own limit */
 	uint8_t had_workers;	/* when the end began */
 	uint8_t was_dead;	/* the primary, when the end began */
 	uint8_t detached;
@@ -242,8 +246,12 @@ int	upgrade_begin(struct super *s, const char *file, char *err,
 void	upgrade_turn(struct super *s);
 /* A standby of the new program ended before it was ready. */
 void	upgrade_standby_ended(struct super *s, const char *why);
-/* A process that had taken over a slot ended before it served. */
-void	upgrade_slot_died(struct super *s, struct slot *sl);
+/*
+ * A process of a slot died, by itself or killed from outside. If it ran the
+ * new program, the old one takes the slot back, and an upgrade that is under
+ * way is given up.
+ */
+void	upgrade_slot_died(struct super *s, struct slot *sl, bool by_itself);
 
 /* ---- renew.c ---- */
 

@@ -2,7 +2,9 @@
  * upgrade: workers give way, one by one, to processes of another program. A
  * standby of the new program is there before an old worker is told to hand
  * over; it leaves between two turns, and the standby goes on with its
- * connections, as after a death, but with nothing in hand.
+ * connections, as after a death, but with nothing in hand. The next slot
+ * follows when it has served for a moment: a program that dies then gives the
+ * slot back, and no other one is handed over to it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -13,6 +15,8 @@
 #include <bsd/string.h>
 
 #include "super.h"
+
+#define WATCH_US	300000u	/* a new process shows that it lives */
 
 static void
 end(struct super *s, const char *last)
@@ -26,13 +30,14 @@ static void
 give_up(struct super *s, const char *why)
 {
 	char text[512];
+	uint32_t i, n = 0;
 
+	for (i = 0; i < s->nslots; i++)
+		n += s->slot[i].program == 1;
 	snprintf(text, sizeof(text), "upgrade given up: %s; %u of %u slots "
-	    "run the new program, the others the old one", why,
-	    s->upgrade.done, s->upgrade.total);
+	    "run the new program, the others the old one", why, n,
+	    s->upgrade.total);
 	super_say(s, "%s", text);
-	if (s->upgrade.done == 0)
-		s->program[1][0] = '\0';
 	standby_retire(s, 1);
 	snprintf(text, sizeof(text), "error %.400s", why);
 	end(s, text);
@@ -64,6 +69,9 @@ upgrade_begin(struct super *s, const char *file, char *err, size_t len)
 		return -EINVAL;
 	*u = (struct upgrade){ .step = UPGRADE_STANDBY,
 	    .since_us = s->now_us };
+	/* what one that was given up has left is replaced, too */
+	for (i = 0; i < s->nslots; i++)
+		s->slot[i].program = 0;
 	for (i = 0; i < s->nslots; i++)
 		u->total += is_ours(s, i) && s->slot[i].state == SLOT_SERVING;
 	strlcpy(s->program[1], file, sizeof(s->program[1]));
@@ -134,11 +142,27 @@ follow_slot(struct super *s)
 		return;
 	}
 	if (sl->state == SLOT_SERVING) {
-		u->done++;
 		super_step(s, u->slot_us, "slot %u handed over: pid %d",
 		    sl->number, (int)sl->child.pid);
+		u->step = UPGRADE_WATCH;
+		u->served_us = s->standby_us = s->now_us;
+	}
+}
+
+/* Killed from outside meanwhile, it has a successor of the new program. */
+static void
+watch_slot(struct super *s)
+{
+	struct upgrade *u = &s->upgrade;
+	const struct slot *sl = &s->slot[u->slot];
+
+	if (sl->gave_up || sl->state == SLOT_EMPTY)
+		give_up(s, "a slot that was handed over stays dead");
+	else if (sl->state != SLOT_SERVING)
+		u->served_us = s->now_us;
+	else if (s->now_us - u->served_us >= WATCH_US) {
+		u->done++;
 		u->step = UPGRADE_STANDBY;
-		s->standby_us = s->now_us;
 	}
 }
 
@@ -150,6 +174,8 @@ upgrade_turn(struct super *s)
 
 	if (u->step == UPGRADE_HANDING)
 		follow_slot(s);
+	else if (u->step == UPGRADE_WATCH)
+		watch_slot(s);
 	if (u->step != UPGRADE_STANDBY)
 		return;
 	sl = next_slot(s);
@@ -164,7 +190,8 @@ upgrade_standby_ended(struct super *s, const char *why)
 {
 	char text[160];
 
-	if (s->upgrade.step != UPGRADE_STANDBY)
+	if (s->upgrade.step != UPGRADE_STANDBY &&
+	    s->upgrade.step != UPGRADE_WATCH)
 		return;
 	snprintf(text, sizeof(text), "a process of the new program ended "
 	    "before it was ready (%s): see standby-*.log", why);
@@ -172,16 +199,22 @@ upgrade_standby_ended(struct super *s, const char *why)
 }
 
 void
-upgrade_slot_died(struct super *s, struct slot *sl)
+upgrade_slot_died(struct super *s, struct slot *sl, bool by_itself)
 {
+	const struct upgrade *u = &s->upgrade;
+	bool served = u->step != UPGRADE_HANDING || u->slot != sl->number;
 	char text[128];
 
-	if (s->upgrade.step != UPGRADE_HANDING ||
-	    s->upgrade.slot != sl->number || sl->handing)
+	if (sl->program != 1 || sl->handing)
+		return;
+	/* one that was killed while it served has proved nothing */
+	if (u->step != UPGRADE_NONE && served && !by_itself)
 		return;
 	/* the old program takes the slot back */
 	sl->program = 0;
-	snprintf(text, sizeof(text), "the new program died in slot %u before "
-	    "it served", sl->number);
+	if (u->step == UPGRADE_NONE)
+		return;
+	snprintf(text, sizeof(text), "the new program died in slot %u %s",
+	    sl->number, served ? "soon after it served" : "before it served");
 	give_up(s, text);
 }

@@ -8,6 +8,8 @@
 
 int	verb_up(const struct request *rq);
 int	verb_down(const struct request *rq);
+/* End an instance, whose connections may take so long; 0: as usual. */
+int	down_instance(const char *name, uint32_t ms);
 int	verb_restart(const struct request *rq);	/* revive, too */
 int	verb_audit(const struct request *rq);
 int	verb_upgrade(const struct request *rq);

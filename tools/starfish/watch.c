@@ -243,9 +243,14 @@ tell_death(struct super *s, struct slot *sl, const char *why)
 
 /* First of all: clients wait. What is to be said and cleaned comes later. */
 static void
-replace(struct super *s, struct slot *sl, int slow)
+replace(struct super *s, struct slot *sl, const struct child_end *end)
 {
-	upgrade_slot_died(s, sl);
+	int slow = sl->kill_why == KILL_SLOW_START;
+
+	/* who is killed from outside may be as good as the old program */
+	upgrade_slot_died(s, sl, sl->kill_why != KILL_NONE ||
+	    (end->code != CHILD_UNKNOWN && (end->code == CLD_EXITED ||
+	    end->value != SIGKILL)));
 	slot_event(sl, EV_DIED, s->now_us);
 	/* so that it fences at once, not at its next tick */
 	super_ring(s, BOARD_NONE);
@@ -264,7 +269,7 @@ watch_slot_end(struct super *s, struct slot *sl)
 	struct child_end end;
 	pid_t pid = sl->child.pid;
 	char why[sizeof(sl->super->last_death)], name[96];
-	int slow = sl->kill_why == KILL_SLOW_START, left, handed;
+	int left, handed;
 
 	if (child_reap(&sl->child, &end) < 0)
 		return;
@@ -274,8 +279,9 @@ watch_slot_end(struct super *s, struct slot *sl)
 	slot_death_text(why, sizeof(why), end.code, end.code == CHILD_UNKNOWN ?
 	    left : end.value, sl->kill_why);
 	if (!left && sl->state != SLOT_DRAINING)
-		replace(s, sl, slow);
-	strlcpy(sl->super->last_death, handed ? "handed over" : why, sizeof(sl->super->last_death));
+		replace(s, sl, &end);
+	strlcpy(sl->super->last_death, handed ? "handed over" : why,
+	    sizeof(sl->super->last_death));
 	rundir_clean_pid(s->board->head.prefix, pid);
 	if (sl->state == SLOT_DRAINING) {
 		slot_event(sl, EV_LEFT, s->now_us);

@@ -25,6 +25,7 @@
 #define O_WORKER	0x800u
 #define O_CHECK		0x1000u
 #define O_READ		(O_NAME | O_JSON | O_WATCH)
+#define O_UPGRADE	(O_NAME | O_WORKER | O_CHECK | O_TIMEOUT)
 
 enum arg { ARG_NONE, ARG_SLOT, ARG_SLOT_MORE, ARG_SLOT_OPT, ARG_FILE,
     ARG_FILE_OPT, ARG_TOPIC_OPT, ARG_REST, ARG_GROUP };
@@ -50,13 +51,12 @@ static const struct word words[] = {
 	{ "up", VERB_UP, ARG_NONE,
 	  O_FILE | O_DETACH | O_ADOPT | O_ADOPT_IF | O_NAME, NULL,
 	  "start an instance and watch over it until it is told to end" },
-	{ "down", VERB_DOWN, ARG_NONE, O_NAME, NULL,
+	{ "down", VERB_DOWN, ARG_NONE, O_NAME | O_TIMEOUT, NULL,
 	  "end an instance in order; nothing of it is left" },
 	{ "status", VERB_STATUS, ARG_NONE, O_READ, NULL,
 	  "whether all is well; exit status 0 well, 1 degraded, 2 down" },
 	{ "workers", VERB_WORKERS, ARG_NONE, O_READ, NULL, "who sits where" },
-	{ "ports", VERB_PORTS, ARG_NONE, O_READ, NULL,
-	  "ports, their lanes and addresses" },
+	{ "ports", VERB_PORTS, ARG_NONE, O_READ, NULL, "lanes and addresses" },
 	{ "buckets", VERB_BUCKETS, ARG_NONE, O_READ, NULL,
 	  "which slot owns how many of a group's buckets" },
 	{ "conns", VERB_CONNS, ARG_SLOT_OPT, O_READ, NULL,
@@ -86,7 +86,7 @@ static const struct word words[] = {
 	{ "revive", VERB_REVIVE, ARG_SLOT, O_NAME, NULL, "the same" },
 	{ "audit", VERB_AUDIT, ARG_NONE, O_NAME | O_JSON, NULL,
 	  "count buffers, chunks and records; exit status 1 if any is lost" },
-	{ "upgrade", VERB_UPGRADE, ARG_NONE, O_NAME | O_WORKER | O_CHECK, NULL,
+	{ "upgrade", VERB_UPGRADE, ARG_NONE, O_UPGRADE, NULL,
 	  "replace all workers by another program, with their connections" },
 	{ "renew", VERB_RENEW, ARG_NONE, O_NAME, NULL,
 	  "after the primary died: end its workers, start a new generation" },
@@ -115,7 +115,7 @@ static const struct {
 	{ O_ADOPT_IF, "--adopt-or-start", "the same if there is one" },
 	{ O_CPU, "--cpu N", "CPU of the worker; without it as configured" },
 	{ O_COUNT, "--count K", "so many of them; 1 without it" },
-	{ O_TIMEOUT, "--timeout SECONDS", "patience; 30 without it" },
+	{ O_TIMEOUT, "--timeout SECONDS", "patience; 30; down, upgrade: 2" },
 	{ O_NAME, "-n NAME", "the instance; without it the only one" },
 	{ O_WORKER, "--worker FILE", "the new starfish-worker" },
 	{ O_CHECK, "--check", "only tell what would be done" },

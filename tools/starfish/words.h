@@ -65,7 +65,8 @@ struct request {
 	const char *group;	/* add: a worker entry or service */
 	uint32_t count;		/* add */
 	int32_t cpu;		/* add; -1: as configured */
-	uint32_t timeout_ms;	/* drain, remove; 0: as usual */
+	uint32_t timeout_ms;	/* drain, remove, down, upgrade; 0: as
+				   usual */
 	uint8_t json;
 	uint8_t detach;
 	uint8_t check;		/* upgrade: only tell what would be done */
