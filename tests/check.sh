@@ -23,10 +23,11 @@ step embed tests/embed.sh "$build"
 step new_service tests/new_service.sh
 step unit tests/run-unit.sh $(find "$build/test" -maxdepth 1 -type f -perm -100 \
     ! -name sim ! -name '*.*' | sort)
-step sim "$build/test/sim" --keep tests/sim/regressions --seeds 1-500 -j "$(nproc)"
+step sim tests/sim/all "$build/test/sim" 500
 step flood "$build/bench/flood" -n 32000
 step scripts "$build/test/sim" --scripts tests/sim/scripts
 step wrong tests/sim/wrong-scripts "$build/test/sim"
+step mutants tests/sim/mutants -n
 step table "$build/test/sim" --table -j "$(nproc)"
 BUILD=$build step system tests/system/run
 n=$(echo $fail | wc -w)

@@ -58,8 +58,7 @@ $(BUILD)/test/sim: $(call obj,$(SIM_SRC)) $(call obj,$(COMMON_REST_SRC)) $(LIBNE
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz -lpthread
 
 sim: $(BUILD)/test/sim
-	$(BUILD)/test/sim --keep tests/sim/regressions \
-	    --seeds 1-$(SEEDS) -j $$(nproc)
+	@tests/sim/all $(BUILD)/test/sim $(SEEDS)
 	$(BUILD)/test/sim --scripts tests/sim/scripts
 
 # goodput by loss in virtual time, against the golden table

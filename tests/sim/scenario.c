@@ -184,6 +184,34 @@ tiny(struct world *w)
 	}
 }
 
+/* And the least buffers that a setting allows. */
+static void
+narrow(struct world *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nhosts; i++) {
+		w->host[i].conf.rcvbuf = w->host[i].conf.rcvbuf_max = 2048;
+		w->host[i].conf.sndbuf = 2048;
+	}
+}
+
+/* Every path overtakes itself, by many round trips. */
+static void
+shuffle(struct world *w)
+{
+	struct link *l;
+	uint32_t i, j;
+
+	for (i = 0; i < SIM_NODES; i++) {
+		for (j = 0; j < SIM_NODES; j++) {
+			l = &w->link[i][j];
+			l->reorder = 200000 + 100000 * ((i + j) % 8);
+			l->reorder_us = 20 * l->delay_us + 2000;
+		}
+	}
+}
+
 static void
 attack(struct world *w)
 {
@@ -229,6 +257,8 @@ const struct scenario scenarios[] = {
 	    "the table (--table)", table_shape },
 	{ "adopt", "processes die in every world", adopt },
 	{ "tiny", "little memory in every world", tiny },
+	{ "narrow", "the least buffers in every world", narrow },
+	{ "shuffle", "hardly anything comes in order in any world", shuffle },
 	{ "attack", "floods and forgeries in every world", attack },
 	{ "crowd", "400 connections in every world", crowd },
 	{ NULL, NULL, NULL }
