@@ -52,7 +52,9 @@ LLHTTP	= /usr/share/llhttp
 LLHTTP_INC = /usr/share/include/llhttp
 PURE_SRC = $(wildcard secondary/net/*.c secondary/loop/*.c \
 	  secondary/proto/*.c)
-SVC_SRC	= $(wildcard secondary/svc/*.c secondary/svc/*/*.c)
+# SVC_EXTRA: services that are not part of the product (make bench-flood)
+SVC_EXTRA ?=
+SVC_SRC	= $(wildcard secondary/svc/*.c secondary/svc/*/*.c) $(SVC_EXTRA)
 PRIMARY_SRC = $(wildcard primary/*.c)
 WORKER_SRC = $(wildcard secondary/*.c secondary/io/*.c)
 COMMON_SRC = $(wildcard common/*.c)
@@ -72,7 +74,8 @@ COMMON_REST_SRC = $(filter-out $(COMMON_PURE_SRC) $(COMMON_DPDK_SRC),$(COMMON_SR
 
 # services: by file name; a folder svc/NAME/ counts with its NAME.c
 SERVICES = $(filter-out svc,$(notdir $(basename $(wildcard secondary/svc/*.c)))) \
-	  $(notdir $(patsubst %/,%,$(wildcard secondary/svc/*/)))
+	  $(notdir $(patsubst %/,%,$(wildcard secondary/svc/*/))) \
+	  $(notdir $(basename $(SVC_EXTRA)))
 
 obj	= $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LLHTTP_OBJ = $(patsubst %,$(BUILD)/obj/llhttp/%.o,llhttp api http)
@@ -91,7 +94,7 @@ UNIT_BIN = $(patsubst tests/unit/%.c,$(BUILD)/test/%,$(UNIT_SRC))
 .SECONDARY:
 
 .PHONY: all help deps deps-bench deps-browser run check unit asan tidy sim \
-	table mutants loss-table flood fuzz bench system drill install \
+	table mutants loss-table flood bench-flood fuzz bench system drill install \
 	uninstall \
 	clean progs new-service
 
@@ -113,6 +116,7 @@ help:
 ## make mutants    planted bugs that the simulator must see
 ## make loss-table goodput by loss, beside Linux's (root)
 ## make flood      what attacks cost, and what they do to others
+## make bench-flood  the same over a wire, beside clients (root)
 ## make fuzz       fuzz targets, FUZZ_SECONDS=n each
 ## make system     system tests over tap (root)
 ## make new-service  lay the file of a service, NAME=x

@@ -24,7 +24,7 @@ deps:
 # what `make bench` needs besides: a peer, and plots (drawn if it is there)
 DEPS_BENCH = libwebsockets-dev gnuplot-nox
 
-deps-bench: deps-bench
+deps-bench: deps
 	@$(MAKE) --no-print-directory DEPS="$(DEPS_BENCH)" deps
 
 # a browser for `make system`, which does without if there is none
@@ -138,6 +138,13 @@ $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
 # what floods and other attacks cost, and what they do to others
 flood: $(BUILD)/bench/flood
 	$(BUILD)/bench/flood
+
+# the same over a wire, with an attacker's service in programs of their own
+FLOOD	?=
+bench-flood: deps
+	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/flood \
+	    SVC_EXTRA=tests/bench/svc/flood.c progs
+	@BUILD=$(BUILD)/flood tools/bench/flood $(FLOOD)
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory $(JOBS) progs $(BENCH_BIN)
