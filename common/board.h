@@ -420,6 +420,13 @@ struct board {
 	_Alignas(64) _Atomic uint64_t bucket[BOARD_GROUPS][BOARD_BUCKETS];
 	/* Wish: slot that should own it. Writer: supervisor. */
 	_Atomic uint32_t want[BOARD_GROUPS][BOARD_BUCKETS];
+	/* Epoch that what stands before the workers follows (a tap's program,
+	 * RETA, dispatch), stored after it was changed. Writer: primary. */
+	_Atomic uint32_t steered[BOARD_GROUPS][BOARD_BUCKETS];
+	/* Epoch at which the slot gave the bucket away, stored when nothing of
+	 * it can come to it any more: the mark of secondary/io/order.h.
+	 * Writer: that slot. */
+	_Atomic uint32_t passed[BOARD_SLOTS][BOARD_BUCKETS];
 	/* Answers to offers of the slot's group. Writer: that slot. */
 	_Atomic uint32_t reply[BOARD_SLOTS][BOARD_BUCKETS];
 	struct board_slot slot[BOARD_SLOTS];

@@ -244,20 +244,18 @@ tick(struct primary *p)
 	p->steer_due = 0;
 }
 
-/* Somebody rang: a bucket may have gone to another slot. Bells ring for other
- * things too, so not each of them is worth a look. */
+/* Somebody rang: a bucket may have gone. Not each bell is worth a look. */
 static void
 follow_buckets(struct primary *p)
 {
 	static uint64_t last;
 	uint64_t now = board_mono_us();
 
-	if (now - last < FOLLOW_US) {
-		p->steer_due = 1;	/* in the next tick */
-		return;
+	p->steer_due = now - last < FOLLOW_US;	/* soon */
+	if (!p->steer_due) {
+		last = now;
+		steer_update(p);
 	}
-	last = now;
-	steer_update(p);
 }
 
 static int
@@ -276,10 +274,13 @@ wait_events(struct primary *p, int epfd, int sigfd, int timeout_ms)
 	struct epoll_event ev[8];
 	int i, n;
 
-	/* a slot is being emptied: its neighbours answer within a ms */
-	if (p->emptying && timeout_ms > 1)
-		timeout_ms = 1;
+	/* neighbours of a slot that is emptied answer within a ms; slots wait
+	 * for us whose buckets went just after we looked */
+	if (p->emptying || p->steer_due)
+		timeout_ms = timeout_ms > 1 ? 1 : timeout_ms;
 	n = epoll_wait(epfd, ev, 8, timeout_ms);
+	if (p->steer_due)
+		follow_buckets(p);
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.fd == p->bell) {
 			bell_drain(p->bell);

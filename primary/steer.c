@@ -13,6 +13,7 @@
 
 #include "primary.h"
 
+#include "../common/bell.h"
 #include "../common/log.h"
 
 #define ETHER_LEN	14u
@@ -21,13 +22,9 @@
 static struct steer_map *maps[BOARD_PORTS];
 static uint8_t by_bpf[BOARD_PORTS];	/* the map is the kernel's */
 static uint32_t away;			/* bit s: spare slot s, see below */
-
-static uint32_t
-bucket_owner(const struct board *b, uint32_t g, uint32_t k)
-{
-	return BUCKET_OWNER(atomic_load_explicit(&b->bucket[g][k],
-	    memory_order_relaxed));
-}
+/* The table as it was looked at last: what the maps follow. */
+static uint64_t table[BOARD_GROUPS][BOARD_BUCKETS];
+static uint32_t givers;			/* bit s: slot s gave some away since */
 
 /* ---- the table --------------------------------------------------------- */
 
@@ -70,6 +67,48 @@ steer_buckets(struct primary *p)
 			    memory_order_relaxed);
 		}
 	}
+}
+
+/* Look at the table. Who gave something away waits for steering to follow. */
+static void
+look(const struct board *b)
+{
+	uint32_t g, k, was;
+	uint64_t w;
+
+	for (g = 0; g < b->head.ngroups; g++)
+		for (k = 0; k < BOARD_BUCKETS; k++) {
+			w = atomic_load_explicit(&b->bucket[g][k],
+			    memory_order_relaxed);
+			was = BUCKET_OWNER(table[g][k]);
+			if (was != BUCKET_OWNER(w) && was < BOARD_SLOTS)
+				givers |= 1u << was;
+			table[g][k] = w;
+		}
+}
+
+/* Say that everything follows the table as we saw it. */
+static void
+say(struct primary *p)
+{
+	struct board *b = p->board;
+	uint32_t g, k, s, epoch;
+
+	for (g = 0; g < b->head.ngroups; g++)
+		for (k = 0; k < BOARD_BUCKETS; k++) {
+			epoch = BUCKET_EPOCH(table[g][k]);
+			if (atomic_load_explicit(&b->steered[g][k],
+			    memory_order_relaxed) == epoch)
+				continue;
+			/* release pairs with the acquire in order_turn():
+			 * the maps have changed before */
+			atomic_store_explicit(&b->steered[g][k], epoch,
+			    memory_order_release);
+		}
+	for (s = 0; s < b->head.nslots; s++)
+		if ((givers & 1u << s) != 0 && p->slot[s].bell >= 0)
+			bell_call(p->slot[s].bell, &b->slot[s].worker.asleep);
+	givers = 0;
 }
 
 /* ---- maps -------------------------------------------------------------- */
@@ -129,7 +168,7 @@ fill_owners(const struct board *b, uint32_t i, struct steer_map *m)
 
 	for (g = 0; g < b->head.ngroups; g++)
 		for (k = 0; k < BOARD_BUCKETS; k++) {
-			s = bucket_owner(b, g, k);
+			s = BUCKET_OWNER(table[g][k]);
 			to = BOARD_NONE;
 			if (s < BOARD_SLOTS)
 				s = stand_in(b, i, s);
@@ -261,6 +300,8 @@ steer_start(struct primary *p)
 	const struct board_port *b;
 	uint32_t i;
 
+	look(p->board);
+	givers = 0;
 	for (i = 0; i < p->board->head.nports; i++) {
 		b = &p->board->port[i];
 		if (!p->port[i].is_started)
@@ -283,6 +324,7 @@ steer_update(struct primary *p)
 	static uint8_t before[BOARD_GROUPS][BOARD_BUCKETS];
 	uint32_t i;
 
+	look(p->board);
 	for (i = 0; i < p->board->head.nports; i++) {
 		if (maps[i] == NULL)
 			continue;
@@ -295,6 +337,7 @@ steer_update(struct primary *p)
 			log_warn("port %s: its redirection table did not "
 			    "change", p->conf->ports[i].name);
 	}
+	say(p);
 }
 
 void

@@ -44,6 +44,56 @@ copied(void *arg)
 	live_arrived(arg);
 }
 
+/* Whether a slot's process gives marks: it serves, or finishes. */
+static bool
+gives_marks(const struct board_slot *s)
+{
+	uint32_t phase = atomic_load_explicit(&s->worker.phase,
+	    memory_order_relaxed);
+
+	return (phase == PHASE_SERVING || phase == PHASE_LEAVING) &&
+	    atomic_load_explicit(&s->super.dead_pid, memory_order_relaxed) !=
+	    atomic_load_explicit(&s->worker.pid, memory_order_relaxed);
+}
+
+static void
+gave(void *arg, uint32_t bucket, uint32_t to, uint32_t epoch)
+{
+	struct io *io = arg;
+
+	order_gave(io->order, bucket, to, epoch, io->now);
+}
+
+static void
+came(void *arg, uint32_t bucket, uint32_t from, uint32_t epoch)
+{
+	struct io *io = arg;
+
+	/* what lies in a dead one's queue comes when it comes */
+	if (from < BOARD_SLOTS && gives_marks(&io->board->slot[from]))
+		order_came(io->order, bucket, from, epoch, io->now);
+}
+
+static void
+open_order(struct io *io)
+{
+	struct order *o = io->order;
+	struct board *b = io->board;
+	uint32_t i, from;
+
+	o->steered = b->steered[io->group];
+	o->passed = b->passed[io->me];
+	o->nudge = nudge;
+	o->arg = io;
+	for (i = 0; i < io->nin; i++) {
+		from = io->in[i].from;
+		if (io->in[i].fresh || io->buckets->peer[from].reply == NULL)
+			continue;
+		o->peer[from] = b->passed[from];
+		o->ring[from] = io->in[i].r;
+	}
+}
+
 static void
 open_peer(struct io *io, struct move_peer *p, const struct ring_in *in)
 {
@@ -74,7 +124,10 @@ move_open(struct io *io)
 		return 0;
 	m = calloc(1, sizeof(*m));
 	io->held = calloc(HOLD_MAX, sizeof(io->held[0]));
-	if (m == NULL || io->held == NULL) {
+	io->held_from = calloc(HOLD_MAX, sizeof(io->held_from[0]));
+	io->order = calloc(1, sizeof(*io->order));
+	if (m == NULL || io->held == NULL || io->held_from == NULL ||
+	    io->order == NULL) {
 		log_error("no memory for buckets");
 		return -ENOMEM;
 	}
@@ -98,8 +151,11 @@ move_open(struct io *io)
 	m->takes = takes;
 	m->nudge = nudge;
 	m->copied = copied;
+	m->gave = gave;
+	m->came = came;
 	m->arg = io;
 	io->buckets = m;
+	open_order(io);
 	io->gone = gone(io);
 	return 0;
 }
@@ -120,6 +176,13 @@ move_start(struct io *io)
 }
 
 void
+move_mark(struct io *io)
+{
+	if (io->order->ngave > 0 && io->drained)
+		order_empty(io->order, io->now);
+}
+
+void
 move_call_primary(struct io *io)
 {
 	if (io->buckets != NULL && io->primary_bell >= 0)
@@ -136,10 +199,11 @@ move_turn(struct io *io)
 		io->moved_us = io->now;
 		move_call_primary(io);
 	}
+	io_count(io, CNT_mark_late, order_turn(io->order, io->now));
 	if (io->nheld > 0)
 		hold_turn(io);
 	if (!net_move_busy(io->net))
-		return false;
+		return order_hurries(io->order);
 	/* the answer may come within µs: look on for it before we sleep */
 	io->work_us = io->now;
 	return true;

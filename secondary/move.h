@@ -25,9 +25,13 @@ bool	move_turn(struct io *io);
 static inline bool
 move_due(const struct io *io)
 {
-	return io->buckets != NULL && (io->moving > 0 ||
-	    io->now - io->looked_us >= MOVE_LOOK_US);
+	return io->buckets != NULL && (io->moving > 0 || io->nheld > 0 ||
+	    io->order->ngave > 0 || io->now - io->looked_us >= MOVE_LOOK_US);
 }
+
+/* At the end of a turn, if io->buckets, when what was handed on is published:
+ * tell other slots that nothing of theirs comes to us any more. */
+void	move_mark(struct io *io);
 
 /* Before leaving: whether nothing of ours is on its way any more, and who
  * steers has had time to see it. */

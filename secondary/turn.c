@@ -150,6 +150,8 @@ turn(struct io *io)
 	if (__builtin_expect(io->fault != NULL, 0))
 		fault_end(io);
 	lanes_reclaim(io);
+	if (io->buckets != NULL)
+		move_mark(io);
 	pool_balance(io);
 	io_count(io, CNT_turns, 1);
 	if (got > 0)

@@ -204,8 +204,8 @@ deadline(struct io *io, uint64_t longest_us)
 		d = reads_deadline(io->reads);
 	if (io->fault != NULL && fault_due(io) < d)
 		d = fault_due(io);
-	/* offers have a time limit */
-	if (io->moving > 0 && longest_us > MOVE_LOOK_US)
+	/* offers have a time limit, and so have frames that wait */
+	if ((io->moving > 0 || io->nheld > 0) && longest_us > MOVE_LOOK_US)
 		longest_us = MOVE_LOOK_US;
 	if (io->now + longest_us < d)
 		d = io->now + longest_us;

@@ -22,6 +22,7 @@
 #include "../svc/svc.h"
 #include "clock.h"
 #include "fault.h"
+#include "order.h"
 #include "queue.h"
 #include "ring.h"
 #include "save.h"
@@ -75,6 +76,9 @@ struct io {
 	uint64_t moved_us;	/* when a bucket of ours went; 0: never */
 	uint64_t gone;		/* buckets that went, when last counted */
 	struct pkt **held;	/* HOLD_MAX of them, hold.c */
+	uint8_t *held_from;	/* enum hold_from of each */
+	struct order *order;	/* NULL where buckets is */
+	bool drained;		/* the last pass left no input unread */
 	/* ---- seldom ---- */
 	struct board *board;
 	struct fault *faults;	/* memory for them; NULL: not allowed */
@@ -176,9 +180,21 @@ uint32_t lanes_bucket(void *arg, uint32_t port, const struct net_addr *local,
 
 /* ---- hold.c ---- */
 
+/* How a frame came that is held. */
+enum hold_from {
+	HOLD_HANDED,		/* another slot handed it to us */
+	HOLD_WIRE,		/* its sender looks at the table by itself */
+	HOLD_DIRECT,		/* the primary's steering sent it here */
+};
+
 /* Hold a frame until its bucket's fate is known; where too many are held it
  * is dropped and counted. Takes p. */
-void	hold_put(struct io *io, struct pkt *p);
+void	hold_put(struct io *io, struct pkt *p, enum hold_from from);
+
+/* Hand on frames of other slots, hold those of buckets on the move. Returns
+ * how many are left in in[], for the stack. */
+uint32_t hold_burst(struct io *io, struct pkt **in, uint32_t n,
+	    enum hold_from from);
 
 /* What was held, as its bucket is now: into the stack, on to its owner, or
  * held on. */

@@ -21,31 +21,6 @@ lanes_hand_off(struct io *io, uint32_t to, struct pkt *p)
 	io_count(io, CNT_handed_off, 1);
 }
 
-/* Hand on frames of other slots; returns how many are left in in[]. */
-static uint32_t
-steer_burst(struct io *io, struct pkt **in, uint32_t n)
-{
-	uint32_t i, kept = 0, owner;
-
-	for (i = 0; i < n; i++) {
-		struct pkt *p = in[i];
-
-		if (io->shared[p->port]) {
-			owner = steer_owner(io->steer[p->port], p);
-			if (owner == STEER_HOLD) {
-				hold_put(io, p);
-				continue;
-			}
-			if (owner != io->me && owner != BOARD_NONE) {
-				lanes_hand_off(io, owner, p);
-				continue;
-			}
-		}
-		in[kept++] = p;
-	}
-	return kept;
-}
-
 /* Frames of ours to the stack. */
 static inline void
 feed(struct io *io, struct pkt **in, uint32_t n)
@@ -65,6 +40,7 @@ receive_ring(struct io *io, struct ring_in *r)
 	uint64_t bytes = 0;
 
 	n = ring_take(io, r, in, ARENA_BURST);
+	io->drained &= xring_ready(r->r) == 0;
 	if (n == 0)
 		return 0;
 	if (r->fresh) {
@@ -72,10 +48,11 @@ receive_ring(struct io *io, struct ring_in *r)
 			bytes += in[i]->len;
 		io_count(io, CNT_rx_frames, n);
 		io_count(io, CNT_rx_bytes, bytes);
-		i = steer_burst(io, in, n);
+		i = hold_burst(io, in, n, r->wire ? HOLD_WIRE : HOLD_DIRECT);
 	} else {
 		/* what was handed to us may have gone on meanwhile */
-		i = io->buckets != NULL ? steer_burst(io, in, n) : n;
+		i = io->buckets != NULL ?
+		    hold_burst(io, in, n, HOLD_HANDED) : n;
 	}
 	if (i > 0)
 		feed(io, in, i);
@@ -91,12 +68,14 @@ lanes_receive(struct io *io)
 
 	if (__builtin_expect(io->fault != NULL, 0))
 		total = fault_later(io);
+	io->drained = true;
 	for (i = 0; i < io->nqueues; i++) {
 		n = queue_receive(io, &io->queue[i], in, QUEUE_BURST);
+		io->drained &= n < QUEUE_BURST;
 		if (n == 0)
 			continue;
 		total += n;
-		k = steer_burst(io, in, n);
+		k = hold_burst(io, in, n, HOLD_DIRECT);
 		feed(io, in, k);
 		/* replies of one burst never fill the queue for the next */
 		if (out->n > PKTQ_MAX / 2)
@@ -353,7 +332,7 @@ lanes_elsewhere(void *arg, struct pkt *p)
 	if (owner == io->me || owner == BOARD_NONE)
 		return false;
 	if (owner == STEER_HOLD) {
-		hold_put(io, p);
+		hold_put(io, p, HOLD_HANDED);
 		return true;
 	}
 	lanes_hand_off(io, owner, p);

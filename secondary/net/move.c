@@ -159,6 +159,15 @@ withdraw(struct net *n, uint32_t k, uint64_t w)
 	return each(n, k, thaw);
 }
 
+/* Bucket k goes on at another slot, or here, as the offer w said. */
+static void
+tell(const struct net_buckets *b, void (*fn)(void *arg, uint32_t bucket,
+    uint32_t peer, uint32_t epoch), uint32_t k, uint32_t peer, uint64_t w)
+{
+	if (fn != NULL)
+		fn(b->arg, k, peer, BUCKET_ATTEMPT(w));
+}
+
 static uint32_t
 follow_offer(struct net *n, uint32_t k)
 {
@@ -170,6 +179,7 @@ follow_offer(struct net *n, uint32_t k)
 		move_enter(n, k, MOVE_LEFT, bucket_committed(w));
 		n->mv.fails[k] = 0;
 		net_count(n, CNT_move_committed, 1);
+		tell(n->env.buckets, n->env.buckets->gave, k, BUCKET_TO(w), w);
 		move_nudge(n, BUCKET_TO(w));
 		return 1;
 	case REPLY_REFUSED:
@@ -300,9 +310,11 @@ take_offer(struct net *n, uint32_t k, uint64_t w)
 static uint32_t
 follow_copy(struct net *n, uint32_t k, uint64_t w)
 {
-	if (w == n->mv.seen[k])
+	uint64_t was = n->mv.seen[k];
+
+	if (w == was)
 		return 0;
-	if (w != bucket_committed(n->mv.seen[k])) {
+	if (w != bucket_committed(was)) {
 		move_enter(n, k, MOVE_AWAY, w);
 		return drop(n, k, UINT32_MAX) + 1;
 	}
@@ -310,6 +322,7 @@ follow_copy(struct net *n, uint32_t k, uint64_t w)
 	n->mv.fails[k] = 0;
 	n->mv.until[k] = 0;
 	net_count(n, CNT_move_arrived, 1);
+	tell(n->env.buckets, n->env.buckets->came, k, BUCKET_OWNER(was), was);
 	return each(n, k, thaw) + 1;
 }
 

@@ -63,6 +63,12 @@ struct net_buckets {
 	/* A bucket was copied; we have not answered yet, so the copies are not
 	 * valid. NULL: nobody wants to know. */
 	void	(*copied)(void *arg);
+	/* A bucket of ours went to this slot, one came from it: it goes on
+	 * with this epoch. NULL: nobody wants to know. */
+	void	(*gave)(void *arg, uint32_t bucket, uint32_t to,
+	    uint32_t epoch);
+	void	(*came)(void *arg, uint32_t bucket, uint32_t from,
+	    uint32_t epoch);
 	/* There is something for this slot to look at. NULL: it looks. */
 	void	(*nudge)(void *arg, uint32_t slot);
 	void	*arg;
