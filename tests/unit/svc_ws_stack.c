@@ -336,6 +336,24 @@ START_TEST(echo_outlives_its_process)
 }
 END_TEST
 
+/*
+ * RFC 9293 §3.7.4 lets a short segment wait until the one before is
+ * acknowledged, and a peer that waits for the rest of a message puts that off:
+ * 40 ms for a message that comes back in short pieces.
+ */
+START_TEST(a_messages_tail_waits_for_no_acknowledgement)
+{
+	uint32_t k;
+
+	set_up(_i != 0, WS_MODE_ECHO);
+	dial(0, WSC_REQUEST(""));
+	for (k = 0; k < 1000 && peer[0].in.n == 0; k++)
+		turn(false);
+	ck_assert(conn_at(server.net, 0)->flags & TF_NODELAY);
+	tear_down();
+}
+END_TEST
+
 /* All clients of the slot get each message once, in one order. */
 START_TEST(broadcast_reaches_all_in_one_order)
 {
@@ -394,6 +412,8 @@ main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, echo_outlives_its_process, 0,
 	    (int)(sizeof(echo_rows) / sizeof(echo_rows[0])));
+	tcase_add_loop_test(tc,
+	    a_messages_tail_waits_for_no_acknowledgement, 0, 2);
 	tcase_add_loop_test(tc, broadcast_reaches_all_in_one_order, 0, 4);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -111,6 +111,9 @@ ws_open(struct ws *w, struct conn *c, struct ws_state *st,
 	st->next = w->conf->mode == WS_MODE_PUSH ? now : w->head;
 	st->phase = WSP_OPEN;
 	conn_timer(w->s->net, c, 0);
+	/* the tail of a message waits for no acknowledgement, which the peer
+	 * may put off until it answers: 40 ms */
+	conn_nodelay(c, true);
 	if (w->conf->mode == WS_MODE_BROADCAST)
 		ws_join(w, conn_id(w->s->net, c));
 	svc_count(w->s, w->counter + WS_OPENED, 1);
