@@ -7,8 +7,6 @@
  * that the newest block comes first. Runs are few (TCP_HOLES), so each of
  * these walks is short whatever the window holds.
  */
-#include <string.h>
-
 #include "tcp_priv.h"
 
 static struct pkt *
@@ -61,13 +59,8 @@ static void
 run_append(struct net *n, struct conn *c, struct pkt *head, struct pkt *p)
 {
 	struct pkt *tail = at(n, head->run_tail);
-	uint32_t end = tail->poff + tail->plen;
-	uint32_t room = (uint32_t)sizeof(*tail) + tail->room;
 
-	if (p->plen <= TCP_COPY && end <= room && room - end >= p->plen) {
-		memcpy((uint8_t *)tail + end, (const uint8_t *)p + p->poff,
-		    p->plen);
-		tail->plen += p->plen;
+	if (tcp_coalesce(tail, p)) {
 		tail->flags |= p->flags & PKT_RX_FIN;
 		frame_put(n, p);
 		return;
@@ -78,20 +71,34 @@ run_append(struct net *n, struct conn *c, struct pkt *head, struct pkt *p)
 	hold(n, c);
 }
 
-/* Join the run with the one that follows, if they touch. */
+/*
+ * Join the run with the one that follows, if they touch. Its first frame is
+ * copied, too, if it is small: what comes from the end to the begin shares
+ * buffers as what comes in order does.
+ */
 static void
 run_join(struct net *n, struct conn *c, struct pkt *head)
 {
-	struct pkt *next;
+	uint32_t ref = head->run_next, end, after;
+	struct pkt *next, *tail = at(n, head->run_tail);
 
-	if (head->run_next == PKT_NONE)
+	if (ref == PKT_NONE)
 		return;
-	next = at(n, head->run_next);
+	next = at(n, ref);
 	if (run_end(n, head) != next->seq)
 		return;
-	at(n, head->run_tail)->next = head->run_next;
-	head->run_tail = next->run_tail;
-	head->run_next = next->run_next;
+	end = next->run_tail;
+	after = next->run_next;
+	if (tcp_coalesce(tail, next)) {
+		tail->flags |= next->flags & PKT_RX_FIN;
+		/* it was all of its run, or another frame is the first now */
+		end = end == ref ? head->run_tail : end;
+		ref = next->next;
+		release(n, c, next);
+	}
+	tail->next = ref;
+	head->run_tail = end;
+	head->run_next = after;
 	c->holes--;
 }
 

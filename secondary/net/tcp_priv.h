@@ -305,6 +305,13 @@ void	tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s,
 	    struct pkt *p);
 /* Append the frame's payload (poff, plen set) to the receive queue. Takes p. */
 void	tcp_rq_append(struct net *n, struct conn *c, struct pkt *p);
+/*
+ * Copy p's payload behind that of tail, where it continues it, if it is small
+ * and fits. What is not copied fills half a buffer at least: so the buffers
+ * that tcp_rx_admit() allows hold all that the window promises, however the
+ * peer cuts it.
+ */
+bool	tcp_coalesce(struct pkt *tail, const struct pkt *p);
 /* Owe an ACK for data that came in order: at once or delayed. */
 void	tcp_ack_policy(struct net *n, struct conn *c);
 /* Whether the connection may hold one frame more; ordered: of what comes

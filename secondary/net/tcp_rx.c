@@ -21,9 +21,9 @@ rcvbuf(const struct conn *c)
 
 /*
  * Buffers that a queue may hold: of all connections together, and, as in
- * Linux, twice what the window promises of this one. What is out of order
- * stays below three quarters of it, so that the segment that fills the hole
- * finds a place.
+ * Linux, twice what the window promises of this one, and some. What is out of
+ * order stays below that by a few, and below three quarters of all, so that the
+ * segment that fills the hole finds a place.
  */
 bool
 tcp_rx_admit(const struct net *n, const struct conn *c, bool ordered)
@@ -34,18 +34,13 @@ tcp_rx_admit(const struct net *n, const struct conn *c, bool ordered)
 		return false;
 	own = 2 * rcvbuf(c) + TCP_HOLES * FRAME_BYTES;
 	if (!ordered)
-		own -= own / 4;
+		own -= TCP_HOLES / 2 * FRAME_BYTES;
 	return c->rq_frames < UINT16_MAX &&
 	    (uint32_t)c->rq_frames * FRAME_BYTES < own;
 }
 
-/*
- * Copy p's payload behind that of tail, if it is small and fits. What is not
- * copied fills half a buffer at least: so the buffers that tcp_rx_admit()
- * allows hold all that the window promises, however the peer cuts it.
- */
-static bool
-coalesce(struct pkt *tail, const struct pkt *p)
+bool
+tcp_coalesce(struct pkt *tail, const struct pkt *p)
 {
 	uint32_t end = tail->poff + tail->plen;
 	uint32_t room = (uint32_t)sizeof(*tail) + tail->room;
@@ -68,7 +63,7 @@ tcp_rq_append(struct net *n, struct conn *c, struct pkt *p)
 	net_count(n, CNT_tcp_bytes_in, p->plen);
 	if (c->rq_head != PKT_NONE) {
 		tail = pkt_at(n->env.base, c->rq_tail);
-		if (coalesce(tail, p)) {
+		if (tcp_coalesce(tail, p)) {
 			frame_put(n, p);
 			return;
 		}

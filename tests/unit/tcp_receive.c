@@ -607,6 +607,55 @@ START_TEST(a_promised_window_is_taken_in_segments_of_any_size)
 END_TEST
 
 static void
+check_stream(uint32_t len)
+{
+	static uint8_t want[128 << 10], got[128 << 10];
+
+	h_fill(want, 0, len);
+	ck_assert_uint_eq(conn_copy(h.s.net, h.c, 0, got, len), len);
+	ck_assert(memcmp(want, got, len) == 0);
+}
+
+/*
+ * The same behind a hole, which is filled last, in order and backwards: pieces
+ * that touch share buffers whichever of them came first.
+ */
+START_TEST(a_promised_window_is_taken_behind_a_hole)
+{
+	static const uint32_t size[] = { 1, 100, 513, 600, 724, 760, 1400 };
+	uint32_t window = 128 << 10, len = size[_i / 2];
+	uint32_t n = (window - 16) / len;
+	uint32_t base, i, k;
+
+	h_conf(&h);
+	h.s.conf.rcvbuf = h.s.conf.rcvbuf_max = window;
+	h_start(&h);
+	h_open(&h, true);
+	h.keep = true;
+	base = h.seq;
+	/* the SYN's answer cannot promise all of it */
+	piece(base, 0, len);
+	h_run(&h);
+	h_drain(&h);
+	for (i = 2; i < n; i++) {
+		k = _i % 2 == 0 ? i : n + 1 - i;
+		piece(base, k * len, len);
+		h_drain(&h);
+	}
+	ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_rcvbuf), 0);
+	ck_assert_uint_eq(h.c->holes, 1);
+	/* a buffer is half full on average, but for the newest */
+	ck_assert_uint_le(h.c->rq_frames, window / 1024 + 1);
+	piece(base, len, len);
+	h_drain(&h);
+	ck_assert_uint_eq(conn_readable(h.c), n * len);
+	check_stream(n * len);
+	ck_assert_uint_eq(h.s.net->rx_held, h.c->rq_frames);
+	h_fini(&h);
+}
+END_TEST
+
+static void
 shut(struct h *hp, struct conn *c, uint32_t ev)
 {
 	(void)ev;
@@ -711,6 +760,8 @@ suite(void)
 	tcase_add_test(t, small_segments_share_a_buffer);
 	tcase_add_test(t,
 	    a_promised_window_is_taken_in_segments_of_any_size);
+	tcase_add_loop_test(t, a_promised_window_is_taken_behind_a_hole, 0,
+	    14);
 	tcase_add_test(t, window_closes_and_opens_without_shrinking);
 	tcase_add_test(t, segment_is_cut_at_the_window);
 	tcase_add_test(t, window_is_enforced);
