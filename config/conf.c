@@ -222,6 +222,18 @@ read_top(struct reader *r)
 	    &conf_security_table, &c->security, "security", NULL);
 }
 
+/* A copy says of itself that it is one. */
+static void
+take_mark(struct reader *r, config_setting_t *root)
+{
+	config_setting_t *e = config_setting_get_member(root, CONF_RESOLVED);
+
+	if (e == NULL || config_setting_type(e) != CONFIG_TYPE_BOOL)
+		return;
+	r->copy = config_setting_get_bool(e);
+	config_setting_remove(root, CONF_RESOLVED);
+}
+
 static int
 read_all(struct reader *r)
 {
@@ -229,6 +241,7 @@ read_all(struct reader *r)
 	config_setting_t *ports, *workers;
 	int err = 0;
 
+	take_mark(r, root);
 	read_top(r);
 	ports = entries(r, "ports", BOARD_PORTS);
 	workers = entries(r, "workers", BOARD_GROUPS);

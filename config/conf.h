@@ -166,7 +166,9 @@ void	conf_free(struct conf *c);
 /*
  * Write the configuration to another file, with what conf_load() resolved
  * made explicit: name, absolute document roots, cpus, source ports,
- * memory.huge_dir. It reads c->file again for the rest. 0, or -errno with a
+ * memory.huge_dir. It reads c->file again for the rest. The copy is marked, so
+ * that conf_load() does not look for its document roots and programs again:
+ * those who join a running instance need them no more. 0, or -errno with a
  * message in err.
  */
 int	conf_copy(const struct conf *c, const char *to, char *err,
@@ -239,6 +241,10 @@ conf_slots(const struct conf_worker *w)
  */
 void	conf_arena_shape(const struct conf *c, const struct conf_worker *w,
 	    struct arena_shape *s);
+
+/* Name another directory where services name this one; of two that are to
+ * move, none may be where the other goes. */
+void	conf_move_root(struct conf *c, const char *from, const char *to);
 
 /* The document roots that the services name, each once: *n of them, at most
  * BOARD_ROOTS (conf_load() checks that). The strings belong to c. */

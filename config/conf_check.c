@@ -105,6 +105,10 @@ resolve_root(const struct reader *r, char *root, char tried[PATH_MAX])
 	char dir[PATH_MAX], full[PATH_MAX], *slash;
 	struct stat st;
 
+	/* It was there when the instance started. Its files lie in memory;
+	 * that it went away since must not keep a worker from starting. */
+	if (r->copy && root[0] == '/')
+		return 0;
 	strlcpy(dir, r->file, sizeof(dir));
 	slash = strrchr(dir, '/');
 	if (slash != NULL)
@@ -197,6 +201,41 @@ gather_roots(const struct conf *c, const char **root, uint32_t max)
 		}
 	}
 	return n;
+}
+
+/* Write over directory k of a root option. */
+static void
+put_root(const struct opt *o, void *base, uint32_t k, const char *to)
+{
+	char *p = (char *)base + o->offset, *end, *eq;
+
+	if (o->type == OPT_ROOTS)
+		p = ((struct opt_list *)(void *)p)->s[k];
+	end = p + OPT_STRLEN;
+	eq = o->type == OPT_ROOTS ? strchr(p, '=') : NULL;
+	if (eq != NULL)
+		p = eq + 1;
+	strlcpy(p, to, (size_t)(end - p));
+}
+
+void
+conf_move_root(struct conf *c, const char *from, const char *to)
+{
+	struct conf_worker *w;
+	const struct opt *o;
+	const char *s;
+	uint32_t i, k;
+
+	for (i = 0; i < c->nworkers; i++) {
+		w = &c->workers[i];
+		if (w->options == NULL)
+			continue;
+		for (o = w->desc->opts->opts; o->name != NULL; o++)
+			for (k = 0; (s = opt_root(o, w->options, k)) != NULL;
+			    k++)
+				if (strcmp(s, from) == 0)
+					put_root(o, w->options, k, to);
+	}
 }
 
 void

@@ -25,6 +25,14 @@ put_string(config_setting_t *group, const char *name, const char *v)
 }
 
 static int
+put_mark(config_setting_t *root)
+{
+	config_setting_t *e = renew(root, CONF_RESOLVED, CONFIG_TYPE_BOOL);
+
+	return e != NULL && config_setting_set_bool(e, 1) ? 0 : -ENOMEM;
+}
+
+static int
 put_cpus(config_setting_t *entry, const struct conf_worker *w)
 {
 	config_setting_t *e = renew(entry, "cpus", CONFIG_TYPE_ARRAY);
@@ -95,7 +103,9 @@ put_resolved(config_t *cfg, const struct conf *c)
 	uint32_t i;
 	int err;
 
-	err = put_string(root, "name", c->name);
+	err = put_mark(root);
+	if (err == 0)
+		err = put_string(root, "name", c->name);
 	memory = config_setting_get_member(root, "memory");
 	if (memory == NULL)
 		memory = config_setting_add(root, "memory", CONFIG_TYPE_GROUP);

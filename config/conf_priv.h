@@ -20,7 +20,10 @@ struct reader {
 	char *err;		/* messages so far, one line each */
 	size_t errlen;
 	uint32_t nerr;		/* how many there were */
+	int copy;		/* made by conf_copy() */
 };
+
+#define CONF_RESOLVED	"resolved"	/* what marks a copy */
 
 /* Options outside of any group. */
 struct conf_top {

@@ -153,7 +153,7 @@ check_program(struct reader *r, const config_setting_t *list, uint32_t i)
 	else if (pc->path[0] != '/' && strchr(pc->path, '/') != NULL)
 		entry_fail(r, list, i, "program.path", "\"%s\": allowed an "
 		    "absolute name, or one without a slash", pc->path);
-	else if (pc->path[0] == '/' && access(pc->path, X_OK) < 0)
+	else if (pc->path[0] == '/' && !r->copy && access(pc->path, X_OK) < 0)
 		entry_fail(r, list, i, "program.path", "\"%s\": %s",
 		    pc->path, strerror(errno));
 }

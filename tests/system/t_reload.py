@@ -1,12 +1,14 @@
 """A changed configuration and changed files, while the instance runs."""
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import time
 
 from lib import (Instance, OURS, Reply, TMP, claim, connect, curl, echo,
-                 equal, get, http, kill, read, test, url, wait_for, write)
+                 equal, get, http, kill, read, starfish, test, url,
+                 wait_for, write)
 from t_stream import noise
 
 
@@ -253,6 +255,37 @@ def a_link_may_lead_to_another_directory():
                  i.well())
         equal(get("/").body, b"two", "after a kill")
         equal(curl(url("/big")).stdout, big, "and streamed")
+
+
+@test
+def a_root_that_went_away_stops_no_worker():
+    """An old release is removed after the link leads to a new one."""
+    root("v1", "one")
+    root("v2", "two")
+    os.symlink("v1", TMP + "/www")
+    os.chmod(TMP, 0o755)
+    with Instance([http(count=1)], extra="standby = 0;") as i:
+        equal(get("/").body, b"one", "first")
+        os.symlink("v2", TMP + "/next")
+        os.rename(TMP + "/next", TMP + "/www")
+        i.cli("reload")
+        shutil.rmtree(TMP + "/v1")
+        pid = i.pids()[0]
+        kill(pid)
+        wait_for("another worker", lambda: i.pids()[0] not in (0, pid) and
+                 i.well())
+        equal(get("/").body, b"two", "after a kill")
+        # a supervisor that takes over reads the same copy
+        kill(i.status()["supervisor"]["pid"])
+        starfish("up", "--adopt", "-n", i.name, "--detach")
+        equal(get("/").body, b"two", "with another supervisor")
+        # and a new generation has what was served last
+        kill(i.status()["primary"]["pid"])
+        wait_for("its death is seen", lambda: not i.well())
+        i.cli("renew")
+        wait_for("generation 2", lambda: i.well() and
+                 i.status()["generation"] == 2, 20)
+        equal(get("/").body, b"two", "from a new primary")
 
 
 @test

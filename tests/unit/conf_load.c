@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bsd/string.h>
+
 #include "../../common/arena.h"
 #include "../../config/conf.h"
 
@@ -163,6 +165,46 @@ START_TEST(named_roots_count_from_the_file)
 	ck_assert_uint_eq(n, 2);
 	ck_assert_str_eq(root[1], base);
 	conf_free(&c);
+}
+END_TEST
+
+/* What an instance started with may go away: those who join it later have it
+ * in memory. */
+START_TEST(a_copy_outlives_its_roots)
+{
+	const char *root[BOARD_ROOTS];
+	char site[64], base[PATH_MAX], err[CONF_ERRLEN];
+	uint32_t n;
+
+	snprintf(site, sizeof(site), "%s/gone", dir);
+	ck_assert_int_eq(mkdir(site, 0755), 0);
+	ck_assert_ptr_nonnull(realpath(site, base));
+	write_conf(PORTS "workers = ( { name = \"w\"; service = \"http\"; "
+	    "listen = \"*:80\"; http = { root = \"gone\"; hosts = "
+	    "[ \"a=gone\" ]; }; } );");
+	load(&c, file);
+	ck_assert_int_eq(conf_copy(&c, copy, err, sizeof(err)), 0);
+	conf_free(&c);
+	ck_assert_int_eq(rmdir(site), 0);
+	ck_assert_int_lt(conf_load(&c, file, svc_descs, err, sizeof(err)), 0);
+	load(&c, copy);
+	conf_roots(&c, root, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(root[0], base);
+	/* a copy of the copy, with another directory in its place */
+	conf_move_root(&c, base, "/other");
+	strlcpy(c.file, copy, sizeof(c.file));
+	ck_assert_int_eq(conf_copy(&c, copy, err, sizeof(err)), 0);
+	conf_free(&c);
+	load(&c, copy);
+	conf_roots(&c, root, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(root[0], "/other");
+	conf_free(&c);
+	/* only a mark that is one */
+	write_conf(PORTS "resolved = 1;\nworkers = ( { name = \"w\"; service "
+	    "= \"echo\"; listen = \"*:80\"; } );");
+	ck_assert_int_lt(conf_load(&c, file, svc_descs, err, sizeof(err)), 0);
 }
 END_TEST
 
@@ -364,6 +406,7 @@ main(void)
 	tcase_add_test(t, what_is_not_said_is_the_tables_default);
 	tcase_add_test(t, relative_root_counts_from_the_file);
 	tcase_add_test(t, named_roots_count_from_the_file);
+	tcase_add_test(t, a_copy_outlives_its_roots);
 	tcase_add_test(t, slots_are_numbered_through_the_entries);
 	tcase_add_test(t, clients_share_source_ports_without_overlap);
 	tcase_add_loop_test(t, copy_reads_as_the_original, 0, NEXAMPLES);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bsd/string.h>
+
 #include "super.h"
 
 static uint32_t
@@ -54,6 +56,42 @@ renew_begin(struct super *s, char *err, size_t len)
 	return 0;
 }
 
+/*
+ * The new generation loads what was served last: by a reload the roots may
+ * have come from other directories than the configuration named then, and
+ * those be gone.
+ */
+static void
+follow_roots(struct super *s)
+{
+	const struct board *b = s->board;
+	uint32_t i, side = (atomic_load(&b->cache.generation) - 1) % 2;
+	char path[BOARD_PATH + 8], from[BOARD_ROOTS][OPT_STRLEN], err[512];
+	char mark[OPT_STRLEN];
+	int moved = 0;
+
+	/* by way of names that no directory has: two may change places */
+	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {
+		strlcpy(from[i], b->root[i].from[side], sizeof(from[i]));
+		if (from[i][0] == '\0' || strcmp(from[i], b->root[i].root) == 0)
+			continue;
+		snprintf(mark, sizeof(mark), "root %u", i);
+		conf_move_root(&s->conf, b->root[i].root, mark);
+		moved = 1;
+	}
+	for (i = 0; moved && i < b->head.nroots && i < BOARD_ROOTS; i++) {
+		snprintf(mark, sizeof(mark), "root %u", i);
+		conf_move_root(&s->conf, mark, from[i]);
+	}
+	if (!moved)
+		return;
+	rundir_file(&s->dir, CTL_CONF, path, sizeof(path));
+	/* of the copy, too: the file may have been edited since */
+	strlcpy(s->conf.file, path, sizeof(s->conf.file));
+	if (conf_copy(&s->conf, path, err, sizeof(err)) < 0)
+		super_say(s, "%s", err);
+}
+
 void
 renew_turn(struct super *s)
 {
@@ -65,6 +103,7 @@ renew_turn(struct super *s)
 	last = s->board->head.generation;
 	super_say(s, "the last worker of generation %u is gone: generation %u "
 	    "starts", last, last + 1);
+	follow_roots(s);
 	super_init_slots(s);
 	standby_init(s);
 	board_close(s->board);
