@@ -280,6 +280,30 @@ def another_layout_starts_anew_when_downloads_have_ended():
 
 
 @test
+def another_layout_starts_with_the_roots_that_were_served():
+    """The first one went away after a reload; then the second goes, too."""
+    www()
+    os.rename(TMP + "/www", TMP + "/v1")
+    shutil.copytree(TMP + "/v1", TMP + "/v2")
+    write(TMP + "/v2/two.txt", "two")
+    os.symlink("v1", TMP + "/www")
+    d = relaid()
+    with instance() as i:
+        os.remove(TMP + "/www")
+        os.symlink("v2", TMP + "/www")
+        i.cli("reload")
+        shutil.rmtree(TMP + "/v1")
+        i.cli("upgrade", "--worker", d + "/starfish-worker")
+        equal(get("/two.txt").body, b"two", "it serves")
+        shutil.rmtree(TMP + "/v2")
+        p = sh(d + "/starfish", "-n", i.name, "upgrade", "--worker", WORKER,
+               ok=(1,))
+        claim("v2: No such file" in p.stdout + p.stderr and "nothing was "
+              "changed" in p.stderr, p.stderr)
+        equal(get("/two.txt").body, b"two", "it goes on")
+
+
+@test
 def programs_of_another_layout_that_do_not_fit_change_nothing():
     www()
     mixed = relaid("mixed", but=("starfish-primary",))

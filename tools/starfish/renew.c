@@ -56,34 +56,38 @@ renew_begin(struct super *s, char *err, size_t len)
 	return 0;
 }
 
-/*
- * The new generation loads what was served last: by a reload the roots may
- * have come from other directories than the configuration named then, and
- * those be gone.
- */
-static void
-follow_roots(struct super *s)
+int
+renew_roots(const struct board *b, struct conf *c)
 {
-	const struct board *b = s->board;
 	uint32_t i, side = (atomic_load(&b->cache.generation) - 1) % 2;
-	char path[BOARD_PATH + 8], from[BOARD_ROOTS][OPT_STRLEN], err[512];
+	uint32_t n = b->head.nroots < BOARD_ROOTS ? b->head.nroots :
+	    BOARD_ROOTS;
 	char mark[OPT_STRLEN];
 	int moved = 0;
 
 	/* by way of names that no directory has: two may change places */
-	for (i = 0; i < b->head.nroots && i < BOARD_ROOTS; i++) {
-		strlcpy(from[i], b->root[i].from[side], sizeof(from[i]));
-		if (from[i][0] == '\0' || strcmp(from[i], b->root[i].root) == 0)
+	for (i = 0; i < n; i++) {
+		if (b->root[i].from[side][0] == '\0' ||
+		    strcmp(b->root[i].from[side], b->root[i].root) == 0)
 			continue;
 		snprintf(mark, sizeof(mark), "root %u", i);
-		conf_move_root(&s->conf, b->root[i].root, mark);
+		conf_move_root(c, b->root[i].root, mark);
 		moved = 1;
 	}
-	for (i = 0; moved && i < b->head.nroots && i < BOARD_ROOTS; i++) {
+	for (i = 0; moved && i < n; i++) {
 		snprintf(mark, sizeof(mark), "root %u", i);
-		conf_move_root(&s->conf, mark, from[i]);
+		conf_move_root(c, mark, b->root[i].from[side]);
 	}
-	if (!moved)
+	return moved;
+}
+
+/* The new primary reads the copy, which is to say so. */
+static void
+follow_roots(struct super *s)
+{
+	char path[BOARD_PATH + 8], err[512];
+
+	if (!renew_roots(s->board, &s->conf))
 		return;
 	rundir_file(&s->dir, CTL_CONF, path, sizeof(path));
 	/* of the copy, too: the file may have been edited since */

@@ -20,6 +20,7 @@
 #include "../../common/ctl.h"
 #include "../../config/conf.h"
 #include "inst.h"
+#include "super.h"
 #include "verbs.h"
 
 #define ASK_MS	5000		/* a program that does not say its version */
@@ -109,6 +110,9 @@ copy_conf(const char *from, const char *to, const char *dir)
 		if (strstr(line, "huge_dir = ") != NULL &&
 		    strstr(line, own) != NULL)
 			continue;
+		/* it is no running instance's any more */
+		if (strncmp(line, "resolved = ", 11) == 0)
+			continue;
 		if (fputs(line, out) < 0)
 			err = -EIO;
 	}
@@ -119,6 +123,37 @@ copy_conf(const char *from, const char *to, const char *dir)
 	if (out != NULL && fclose(out) != 0)
 		err = -EIO;
 	return err;
+}
+
+/* The configuration to start anew with: the document roots are those served
+ * last, and are to be there. Its copy stays when the instance is gone. */
+static int
+keep_conf(const char *name, const char *dir, const char *keep)
+{
+	static struct conf c;
+	char conf[BOARD_PATH + 16], now[BOARD_PATH + 32], err[CONF_ERRLEN];
+	struct board *b;
+	int error;
+
+	snprintf(conf, sizeof(conf), "%s/" CTL_CONF, dir);
+	snprintf(now, sizeof(now), "%s.new", conf);
+	error = conf_load(&c, conf, svc_descs, err, sizeof(err));
+	if (error == 0 && board_open(&b, name, 0, 0) == 0) {
+		renew_roots(b, &c);
+		board_close(b);
+	}
+	if (error == 0) {
+		error = conf_copy(&c, now, err, sizeof(err));
+		conf_free(&c);
+	}
+	if (error == 0) {
+		error = copy_conf(now, keep, dir);
+		snprintf(err, sizeof(err), "%s: %s", keep, strerror(-error));
+		unlink(now);
+	}
+	if (error < 0)
+		fprintf(stderr, "starfish: %s; nothing was changed\n", err);
+	return error;
 }
 
 /* A program beside the new worker, which must be of its layout. */
@@ -183,27 +218,23 @@ static int
 start_anew(const char *name, const char *file, uint64_t layout,
     const struct request *rq)
 {
-	char dir[BOARD_PATH], conf[BOARD_PATH + 16], keep[BOARD_PATH + 32];
+	char dir[BOARD_PATH], keep[BOARD_PATH + 32];
 	char starfish[PATH_MAX], self[PATH_MAX];
 	ssize_t n;
-	int err;
 
 	if (board_dir(dir, sizeof(dir), name) < 0)
 		return 1;
-	snprintf(conf, sizeof(conf), "%s/" CTL_CONF, dir);
 	snprintf(keep, sizeof(keep), "%s.upgrade.conf", dir);
-	if (check_anew(file, layout, conf, starfish, sizeof(starfish)) < 0)
-		return 1;
-	if (rq->check)
-		return 1;	/* as told: not without losing connections */
 	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	err = n < 0 ? -errno : copy_conf(conf, keep, dir);
-	if (err < 0) {
-		fprintf(stderr, "starfish: %s: %s; nothing was changed\n",
-		    keep, strerror(-err));
+	if (n < 0 || keep_conf(name, dir, keep) < 0)
+		return 1;
+	self[n] = '\0';
+	/* --check: as told, not without losing connections */
+	if (check_anew(file, layout, keep, starfish, sizeof(starfish)) < 0 ||
+	    rq->check) {
+		unlink(keep);
 		return 1;
 	}
-	self[n] = '\0';
 	if (down_instance(name, rq->timeout_ms) != 0)
 		return 1;
 	if (up(starfish, keep) == 0)

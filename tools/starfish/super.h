@@ -257,6 +257,12 @@ void	upgrade_slot_died(struct super *s, struct slot *sl, bool by_itself);
 
 /* The primary is dead: tell its workers to go. 0, or -errno with err. */
 int	renew_begin(struct super *s, char *err, size_t len);
+/*
+ * Let a configuration name the document roots that are served: by a reload
+ * they may have come from other directories than it named at the start, and
+ * those be gone. Whether that changed it.
+ */
+int	renew_roots(const struct board *b, struct conf *c);
 /* Start a new generation when the last worker of a dead primary's is gone. */
 void	renew_turn(struct super *s);
 
