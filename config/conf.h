@@ -242,6 +242,10 @@ conf_slots(const struct conf_worker *w)
 void	conf_arena_shape(const struct conf *c, const struct conf_worker *w,
 	    struct arena_shape *s);
 
+/* Whether this machine has this cpu; cpus are 0 to conf_cpus() - 1. */
+int	conf_cpu_exists(int cpu);
+int	conf_cpus(void);
+
 /* Name another directory where services name this one; of two that are to
  * move, none may be where the other goes. */
 void	conf_move_root(struct conf *c, const char *from, const char *to);

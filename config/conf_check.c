@@ -21,13 +21,19 @@ struct cpus {
 	int max;		/* configured CPUs */
 };
 
-static int
-cpu_exists(int cpu)
+int
+conf_cpu_exists(int cpu)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d", cpu);
 	return access(path, F_OK) == 0;
+}
+
+int
+conf_cpus(void)
+{
+	return (int)sysconf(_SC_NPROCESSORS_CONF);
 }
 
 static void
@@ -39,7 +45,7 @@ named_cpus(struct reader *r, const config_setting_t *list, uint32_t i,
 	int cpu;
 
 	for (k = 0; k < w->cpu_list.n; k++)
-		if (!cpu_exists(w->cpu_list.v[k])) {
+		if (!conf_cpu_exists(w->cpu_list.v[k])) {
 			entry_fail(r, list, i, "cpus", "CPU %d does not "
 			    "exist: allowed 0 to %d", w->cpu_list.v[k],
 			    u->max - 1);
@@ -75,7 +81,7 @@ check_cpus(struct reader *r, const config_setting_t *list)
 	int cpu;
 
 	memset(&u, 0, sizeof(u));
-	u.max = (int)sysconf(_SC_NPROCESSORS_CONF);
+	u.max = conf_cpus();
 	if (sched_getaffinity(0, sizeof(u.allowed), &u.allowed) < 0)
 		CPU_SET(0, &u.allowed);
 	for (i = 0; i < r->c->nworkers; i++)
@@ -172,8 +178,9 @@ check_root(struct reader *r, const config_setting_t *list, uint32_t i,
 	if (group != NULL && config_setting_is_group(group))
 		e = config_setting_get_member(group, o->name);
 	reader_fail(r, e != NULL ? e : config_setting_get_elem(list, i),
-	    "workers[%u].%s.%s = \"%s\": %s: %s", i, w->desc->name, o->name,
-	    was, tried, strerror(-err));
+	    "workers[%u].%s.%s = \"%s\": %s%s%s", i, w->desc->name, o->name,
+	    was, tried, err != -EINVAL ? ": " : "", err != -EINVAL ?
+	    strerror(-err) : "");
 }
 
 /* Call for every root option that is set. */

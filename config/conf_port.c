@@ -1,6 +1,7 @@
 /*
  * conf_port: what must be right about ports, alone and together.
  */
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -29,6 +30,21 @@ is_unicast(const struct board_addr *a)
 	return a->addr[0] != 0xff && memcmp(a->addr, zero, 10) != 0;
 }
 
+/* Whether it means all of its network: no bit of the host's part is set, or
+ * each is (RFC 1122, 3.2.1.3). Networks of two addresses have no such. */
+static int
+is_network(const struct board_addr *a)
+{
+	uint32_t host, mask;
+
+	if (a->family != 4 || a->prefix == 0 || a->prefix > 30)
+		return 0;
+	mask = UINT32_MAX >> a->prefix;
+	memcpy(&host, a->addr, sizeof(host));
+	host = ntohl(host) & mask;
+	return host == 0 || host == mask;
+}
+
 static void
 check_address(struct reader *r, const config_setting_t *list, uint32_t i,
     uint32_t k)
@@ -45,6 +61,11 @@ check_address(struct reader *r, const config_setting_t *list, uint32_t i,
 	}
 	if (a->family == 6 && p->mtu < MTU6_MIN)
 		entry_fail(r, list, i, "mtu", "IPv6 needs %d", MTU6_MIN);
+	if (is_network(a)) {
+		entry_fail(r, list, i, "address", "\"%s\": the address of the "
+		    "network itself, or its broadcast address", s);
+		return;
+	}
 	if (!is_unicast(a)) {
 		entry_fail(r, list, i, "address",
 		    "\"%s\": not an address that a host can have", s);

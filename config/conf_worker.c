@@ -113,6 +113,13 @@ check_listen(struct reader *r, const config_setting_t *list, uint32_t i)
 		entry_fail(r, list, i, "listen", "missing: service \"%s\" "
 		    "accepts connections; allowed \"address:port\", "
 		    "\"*:port\"", w->service);
+	if (w->listen.n > 0 && w->client &&
+	    strcmp(w->service, PROGRAM_SERVICE) != 0) {
+		entry_fail(r, list, i, "listen", "service \"%s\" accepts no "
+		    "connections: allowed is an empty list, or none",
+		    w->service);
+		return;
+	}
 	for (k = 0; k < w->listen.n; k++) {
 		if (addr_listen(w->listen.s[k], &l) < 0) {
 			entry_fail(r, list, i, "listen", "\"%s\": allowed "

@@ -69,6 +69,10 @@ MISTAKES = (
     ("    count = 1;", "    count = 17;", "16"),
     ("    cpus = [ 0 ];", "    cpus = [ 4000 ];", "1023"),
     ('        root = "%s/www";', "        root = 7;", "root"),
+    ('        root = "%s/www";', '        hosts = [ "a=%s/www", "A=%s/www" ];',
+     "hosts: a name stands twice"),
+    ('        root = "%s/www";', '        echo = "/x"; ws = "/x";',
+     "ws: echo is the same path"),
     ('        root = "%s/www";', '        rood = "/";', "rood"),
 )
 

@@ -77,6 +77,7 @@ write_conf(const char *text)
 		" address = [ \"10.7.0.2/24\" ]; "
 #define PORTS	"ports = ( " TAP "} );\n"
 #define SHOP	"{ name = \"w\"; service = \"shop\"; listen = [ \"*:80\" ]; "
+#define SHOP0	"{ name = \"w\"; service = \"shop\"; "
 #define BUYER	"{ name = \"b\"; service = \"buyer\"; "
 #define WORKERS	"workers = ( " SHOP "} );\n"
 
@@ -99,6 +100,14 @@ static const struct wrong wrongs[] = {
 	  { "workers[0].shop.prize: ", "did you mean `price`" } },
 	{ NAME PORTS "workers = ( " SHOP "buyer = { }; } );",
 	  { "workers[0].buyer: ", "no such option" } },
+	/* who cannot accept connections does not listen */
+	{ NAME PORTS "workers = ( " BUYER "listen = [ \"*:80\" ]; } );",
+	  { "workers[0].listen: service \"buyer\" accepts no connections" } },
+	/* addresses that mean a whole network; /31 has no such */
+	{ NAME "ports = ( { name = \"p\"; device = \"tf0\"; address = "
+	  "[ \"10.7.0.0/24\", \"10.8.0.255/24\" ]; } );\n" WORKERS,
+	  { "\"10.7.0.0/24\": the address of the network itself",
+	    "\"10.8.0.255/24\": the address of the network itself" } },
 	/* types */
 	{ NAME "memory = { buffers = \"many\"; };\n" PORTS WORKERS,
 	  { ":2: memory.buffers = \"many\": ", "allowed 2048 to " } },
@@ -250,21 +259,21 @@ static const struct wrong wrongs[] = {
 	  { "workers[0].ports: \"q\": no port has this name" } },
 	{ NAME PORTS "workers = ( { name = \"w\"; service = \"shop\"; } );",
 	  { "workers[0].listen: missing: service \"shop\" accepts" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = \"80\"; } );",
+	{ NAME PORTS "workers = ( " SHOP0 "listen = \"80\"; } );",
 	  { "\"80\": allowed \"address:port\"" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = \"*:0\"; } );",
+	{ NAME PORTS "workers = ( " SHOP0 "listen = \"*:0\"; } );",
 	  { "\"*:0\": allowed" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = \"*:9-8\"; } );",
+	{ NAME PORTS "workers = ( " SHOP0 "listen = \"*:9-8\"; } );",
 	  { "\"*:9-8\": allowed" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = \"[::1:80\"; } );",
+	{ NAME PORTS "workers = ( " SHOP0 "listen = \"[::1:80\"; } );",
 	  { "\"[::1:80\": allowed" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = \"10.7.0.3:80\"; } );",
+	{ NAME PORTS "workers = ( " SHOP0 "listen = \"10.7.0.3:80\"; } );",
 	  { "not an address of the ports that it serves" } },
 	{ NAME PORTS "workers = ( " SHOP "}, { name = \"x\"; service = "
 	  "\"shop\"; listen = \"10.7.0.2:79-81\"; } );",
 	  { "workers[1].listen: \"10.7.0.2:79-81\" overlaps \"*:80\" of "
 	    "workers[0]" } },
-	{ NAME PORTS "workers = ( " BUYER "listen = [ \"*:80\", \"*:80\" ]; "
+	{ NAME PORTS "workers = ( " SHOP0 "listen = [ \"*:80\", \"*:80\" ]; "
 	  "} );", { "\"*:80\" overlaps \"*:80\" of workers[0]" } },
 	{ NAME PORTS "workers = ( " SHOP "}, " SHOP "} );",
 	  { "workers[1].name = \"w\": workers[0] has it too" } },
@@ -370,6 +379,19 @@ START_TEST(file_that_is_missing_or_a_directory_is_said_so)
 }
 END_TEST
 
+START_TEST(networks_of_two_addresses_have_both)
+{
+	static struct conf c;
+	char err[CONF_ERRLEN];
+
+	write_conf(NAME "ports = ( { name = \"p\"; device = \"tf0\"; address "
+	    "= [ \"10.7.0.0/31\", \"10.8.0.255/32\" ]; } );\n" WORKERS);
+	ck_assert_msg(conf_load(&c, file, descs, err, sizeof(err)) == 0,
+	    "%s", err);
+	conf_free(&c);
+}
+END_TEST
+
 /* Two slots on one CPU work, slowly: a warning, not an error. */
 START_TEST(shared_cpu_is_a_warning)
 {
@@ -399,6 +421,7 @@ main(void)
 	tcase_add_test(t, several_mistakes_are_told_at_once);
 	tcase_add_test(t, many_mistakes_do_not_overflow_the_message);
 	tcase_add_test(t, file_that_is_missing_or_a_directory_is_said_so);
+	tcase_add_test(t, networks_of_two_addresses_have_both);
 	tcase_add_test(t, shared_cpu_is_a_warning);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);

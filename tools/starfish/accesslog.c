@@ -254,6 +254,28 @@ say_to_log(const struct super *s)
 			_exit(0);
 }
 
+/* Say which files cannot be opened, to whom the writer's own log is none. */
+static void
+try_files(struct super *s)
+{
+	const char *path;
+	uint32_t i;
+	int fd;
+
+	for (i = 0; i < s->conf.nworkers; i++) {
+		path = option(&s->conf.workers[i], "access_log", OPT_STRING);
+		if (path == NULL || path[0] == '\0')
+			continue;
+		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK |
+		    O_CLOEXEC, 0666);
+		if (fd < 0)
+			super_say(s, "access log %s: %s; it is tried again "
+			    "each second", path, strerror(errno));
+		else
+			close(fd);
+	}
+}
+
 static void
 start(struct super *s)
 {
@@ -261,6 +283,9 @@ start(struct super *s)
 	pid_t parent = getpid();
 	sigset_t none;
 
+	/* the first, or after a reload */
+	if (started_us == 0)
+		try_files(s);
 	started_us = s->now_us;
 	fflush(NULL);
 	writer = fork();

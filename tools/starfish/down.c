@@ -159,6 +159,11 @@ down_instance(const char *name, uint32_t ms)
 	FILE *f;
 
 	f = ask(name);
+	if (f == NULL && errno == EACCES) {
+		fprintf(stderr, "starfish: no supervisor of %s answers: %s\n",
+		    name, strerror(errno));
+		return 1;
+	}
 	if (f == NULL)
 		return end_orphan(name);
 	pf.fd = peer_pidfd(f);

@@ -38,7 +38,8 @@ inst_choose(char name[BOARD_NAME], const char *wanted, char *err,
 		if (strchr(wanted, '/') != NULL || wanted[0] == '.' ||
 		    strlcpy(name, wanted, BOARD_NAME) >= BOARD_NAME) {
 			snprintf(err, errlen, "no instance can be called "
-			    "\"%s\"", wanted);
+			    "\"%s\": allowed 1 to %u letters, digits, '-', "
+			    "'_' and '.'", wanted, BOARD_NAME - 1);
 			return -EINVAL;
 		}
 		return 0;

@@ -160,6 +160,21 @@ vacant(const struct super *s, uint32_t group)
 	return n;
 }
 
+static int
+no_group(const struct super *s, const char *name, char *text, size_t len)
+{
+	const struct conf_worker *w = s->conf.workers;
+	uint32_t g;
+	size_t n;
+
+	n = (size_t)snprintf(text, len, "no worker entry or service is called "
+	    "\"%.31s\":", name);
+	for (g = 0; g < s->conf.nworkers && n < len; g++)
+		n += (size_t)snprintf(text + n, len - n, "%s %s (%s)",
+		    g > 0 ? "," : "", w[g].name, w[g].service);
+	return -1;
+}
+
 int
 mover_add(struct super *s, const struct ctl_request *r, char *text, size_t len)
 {
@@ -169,15 +184,19 @@ mover_add(struct super *s, const struct ctl_request *r, char *text, size_t len)
 	if (busy(s) != NULL)
 		return no(text, len, busy(s));
 	if (g == BOARD_NONE)
-		return no(text, len, "no worker entry of this name or "
-		    "service");
+		return no_group(s, r->name, text, len);
+	if (r->cpu >= 0 && !conf_cpu_exists(r->cpu)) {
+		snprintf(text, len, "CPU %d does not exist: allowed 0 to %d",
+		    (int)r->cpu, conf_cpus() - 1);
+		return -1;
+	}
 	if (desc_of(s, g)->stays)
 		return no(text, len, "connections of this service stay with "
 		    "their worker: it is not added to");
 	if (vacant(s, g) < r->count) {
-		snprintf(text, len, "%u slot%s of %.31s free: its entry needs "
-		    "a larger `spare`", vacant(s, g), vacant(s, g) == 1 ?
-		    " is" : "s are", s->conf.workers[g].name);
+		snprintf(text, len, "%u slot%s free of %.31s, not %u: its entry "
+		    "needs a larger `spare`", vacant(s, g), vacant(s, g) == 1 ?
+		    " is" : "s are", s->conf.workers[g].name, r->count);
 		return -1;
 	}
 	snprintf(text, len, "added:");
@@ -204,8 +223,11 @@ mover_drain(struct super *s, const struct ctl_request *r, char *text,
 	uint32_t ms = r->ms > 0 ? r->ms : DRAIN_MS, n = 0;
 	char name[96];
 
-	if (r->slot >= s->nslots)
-		return no(text, len, "no such slot");
+	if (r->slot >= s->nslots) {
+		snprintf(text, len, "no slot %u: 0 to %u", r->slot,
+		    s->nslots - 1);
+		return -1;
+	}
 	if (busy(s) != NULL)
 		return no(text, len, busy(s));
 	start_slot_name(s, r->slot, name, sizeof(name));

@@ -281,6 +281,12 @@ reload_begin(struct super *s, const char *file, char *err, size_t errlen)
 	if (conf_load(&rl.next, file != NULL ? file : from, svc_descs, err,
 	    errlen) < 0)
 		return -EINVAL;
+	if (strcmp(rl.next.name, s->conf.name) != 0) {
+		snprintf(err, errlen, "%.256s is of instance %s, not of %s",
+		    rl.next.file, rl.next.name, s->conf.name);
+		conf_free(&rl.next);
+		return -EINVAL;
+	}
 	compare(s);
 	if (rl.next.warnings[0] != '\0')
 		super_say(s, "reload: %s", rl.next.warnings);
@@ -396,10 +402,9 @@ follow_workers(struct super *s)
 	snprintf(line, sizeof(line), "%u option%s changed, document roots "
 	    "loaded (generation %u)", rl.nlive, rl.nlive == 1 ? "" : "s",
 	    atomic_load(&s->board->cache.generation));
+	/* whoever asked is told what is said here */
 	super_say(s, "reload: %s", line);
-	memmove(line + 3, line, strlen(line) + 1);
-	memcpy(line, "ok ", 3);
-	finish(s, line);
+	finish(s, "ok");
 }
 
 void

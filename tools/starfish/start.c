@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../common/program.h"
 #include "super.h"
 
 int
@@ -186,8 +187,9 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
 	err = program_is(w) ? program_spawn(s, sl, w, log) :
 	    child_spawn(&sl->child, argv, log, s->notify_fd);
 	if (err < 0) {
-		super_say(s, "slot %u: cannot start a worker: %s", sl->number,
-		    strerror(-err));
+		super_say(s, "slot %u: cannot start %s: %s", sl->number,
+		    program_is(w) ? ((const struct program_conf *)
+		    w->options)->path : argv[0], strerror(-err));
 		slot_event(sl, EV_GIVEUP, s->now_us);
 		sl->want_spawn = 0;
 		if (s->phase == SUPER_WORKERS)

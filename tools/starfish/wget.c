@@ -15,6 +15,7 @@
 #include <bsd/string.h>
 
 #include "verbs.h"
+#include "inst.h"
 #include "wget.h"
 
 #define LOOK_MS		20	/* how often the workers are looked at */
@@ -27,6 +28,19 @@ static void
 note(int sig)
 {
 	asked = sig;
+}
+
+/* What the service would refuse, before any process is started. */
+static int
+check(struct wget_args *a)
+{
+	const char *why = inst_service("wget")->check(a->conf);
+
+	if (why == NULL)
+		return 0;
+	fprintf(stderr, "starfish: wget: %s: %s\n", wget_string(a, "url"),
+	    why);
+	return -EINVAL;
 }
 
 /*
@@ -50,6 +64,11 @@ resolve(struct wget_args *a, char *addr, size_t len)
 	bracket = *s == '[';
 	snprintf(host, sizeof(host), "%.*s", (int)strcspn(s + bracket,
 	    bracket ? "]" : ":/"), s + bracket);
+	if (host[0] == '\0') {
+		fprintf(stderr, "starfish: wget: %s: no host: allowed "
+		    "http://HOST[:PORT][/PATH]\n", url);
+		return -EINVAL;
+	}
 	err = getaddrinfo(host, NULL, &hints, &ai);
 	if (err != 0) {
 		fprintf(stderr, "starfish: wget: %s: %s\n", host,
@@ -65,7 +84,7 @@ resolve(struct wget_args *a, char *addr, size_t len)
 	freeaddrinfo(ai);
 	if (strcmp(addr, host) != 0)
 		strlcpy(wget_string(a, "address"), addr, OPT_STRLEN);
-	return 0;
+	return check(a);
 }
 
 /* Workers at rest read no files: they get the hash of this one. */

@@ -122,6 +122,23 @@ static const struct svc_counter http_counters[] = {
 
 _Static_assert(HTTP_WS + WS_COUNTERS <= SVC_COUNTERS, "words of a slot");
 
+/* Whether two entries "NAME=DIRECTORY" are for the same name. */
+static bool
+names_twice(const struct opt_list *l)
+{
+	uint32_t i, k;
+	size_t n;
+
+	for (i = 0; i < l->n; i++)
+		for (k = 0; k < i; k++) {
+			n = strcspn(l->s[i], "=");
+			if (strcspn(l->s[k], "=") == n &&
+			    strncasecmp(l->s[i], l->s[k], n) == 0)
+				return true;
+		}
+	return false;
+}
+
 const char *
 http_check(const void *options)
 {
@@ -139,6 +156,10 @@ http_check(const void *options)
 		return "access_log: must be an absolute path";
 	if (conf->ws[0] != '\0' && conf->ws[0] != '/')
 		return "ws: must start with '/'";
+	if (conf->ws[0] != '\0' && strcmp(conf->ws, conf->echo) == 0)
+		return "ws: echo is the same path";
+	if (names_twice(&conf->hosts))
+		return "hosts: a name stands twice";
 	return NULL;
 }
 

@@ -83,6 +83,39 @@ make_request(struct svc *s, const char *path, bool last)
 	return fmt_len(&f);
 }
 
+/* What is wrong with options that no URL is needed for, or NULL. */
+static const char *
+wrong(const struct wget_conf *conf)
+{
+	if (conf->header[0] != '\0' && !header_ok(conf->header))
+		return "header: allowed a line \"Name: value\" without "
+		    "control characters";
+	if (conf->duration_s == 0 && conf->flows == 0)
+		return "flows: no limit, and duration_s is not set";
+	if (conf->duration_s == 0 && conf->keep_alive == 0)
+		return "keep_alive: no limit, and duration_s is not set";
+	if (conf->body_bytes > 0 && conf->method != WGET_POST)
+		return "body_bytes: needs method = \"POST\"";
+	return NULL;
+}
+
+const char *
+wget_check(const void *options)
+{
+	const struct wget_conf *conf = options;
+	const char *path, *why;
+	struct net_addr server;
+
+	if (conf->url[0] == '\0')
+		return NULL;		/* by order only */
+	if (wget_url(conf->url, "http://", conf->address, &server, &path,
+	    &why) < 0)
+		return "url: allowed http://HOST[:PORT][/PATH] with PORT 1 to "
+		    "65535 and HOST an IPv4 address, an IPv6 address in "
+		    "brackets, or a name whose address stands in `address`";
+	return wrong(conf);
+}
+
 static int
 check(struct svc *s, const char **path)
 {
@@ -93,18 +126,10 @@ check(struct svc *s, const char **path)
 	if (wget_url(conf->url, "http://", conf->address, &p->server, path,
 	    &why) < 0)
 		return refuse(s, conf->url, why);
-	if (conf->header[0] != '\0' && !header_ok(conf->header))
-		return refuse(s, conf->header, "is no header line");
-	if (conf->duration_s == 0 && conf->flows == 0)
-		return refuse(s, "flows", "no limit, and duration_s is not "
-		    "set");
-	if (conf->duration_s == 0 && conf->keep_alive == 0)
-		return refuse(s, "keep_alive", "no limit, and duration_s is "
-		    "not set");
+	if (wrong(conf) != NULL)
+		return refuse(s, "options", wrong(conf));
 	if (wget_content_start(s, *path, &why) < 0)
 		return refuse(s, conf->url, why);
-	if (conf->body_bytes > 0 && conf->method != WGET_POST)
-		return refuse(s, "body_bytes", "needs method = \"POST\"");
 	return 0;
 }
 

@@ -106,6 +106,7 @@ const struct svc_desc wget_desc = {
 	.counters = wget_counters,
 	.state_size = sizeof(struct wget_state),
 	.client = 1,
+	.check = wget_check,
 	.stays = 1,		/* its share and its totals are the slot's */
 };
 

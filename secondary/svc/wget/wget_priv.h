@@ -245,6 +245,9 @@ void	wget_content_drop(struct wgx *x);
 /* The service starts: what has to be done. As svc.start. */
 int	wget_begin(struct svc *s, uint64_t now_us);
 
+/* svc_desc.check. */
+const char *wget_check(const void *options);
+
 /* Rest: look for orders, and make ready for them. */
 void	wget_rest(struct svc *s, uint64_t now_us);
 
