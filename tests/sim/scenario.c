@@ -184,12 +184,22 @@ tiny(struct world *w)
 	}
 }
 
-/* And the least buffers that a setting allows. */
+/* The least buffers that a setting allows, on paths on which that is enough to
+ * get through. */
 static void
 narrow(struct world *w)
 {
-	uint32_t i;
+	struct link *l;
+	uint32_t i, j;
 
+	for (i = 0; i < SIM_NODES; i++) {
+		for (j = 0; j < SIM_NODES; j++) {
+			l = &w->link[i][j];
+			l->delay_us = l->delay_us % 10000 + 5;
+			l->jitter_us %= 5000;
+			l->reorder_us %= 40000;
+		}
+	}
 	for (i = 0; i < w->nhosts; i++) {
 		w->host[i].conf.rcvbuf = w->host[i].conf.rcvbuf_max = 2048;
 		w->host[i].conf.sndbuf = 2048;

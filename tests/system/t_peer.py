@@ -1,8 +1,11 @@
 """
 The Linux kernel as the peer, over tap: each claim both ways and over IPv4 and
-IPv6. Bytes are compared one by one; that nothing stalled is read from both
-sides' counts of timeouts in a row, not from a clock.
+IPv6. Bytes are compared one by one. A tap loses nothing unless its queue is
+full, so neither side may ever wait for a timeout; and no receiver may wait
+longer than one, 200 ms, plus what processes waited for a processor meanwhile,
+which the kernel's scheduler tells: a busy machine is no stall.
 """
+import contextlib
 import errno
 import json
 import os
@@ -19,6 +22,7 @@ from t_files import content, www
 
 FAMILIES = ("10.79.0.2", "fd79::2")
 HTTP, ECHO = 80, 7
+RTO = 0.2       # the kernel's least retransmission timeout, and ours
 
 PORT = """{ name = "tap0"; type = "tap"; device = "%(dev)s"; mtu = 1500;
     host = "10.79.0.1/24"; host6 = "fd79::1/64";
@@ -39,9 +43,10 @@ def instance(name, more=()):
     i = Instance([WEB % TMP, BACK] + list(more), name=name,
                  ports=PORT % {"dev": "sf-" + name[-8:]})
     i.up()
-    wait_for("our IPv6 address", lambda: sh(
-        "ping", "-6", "-c", "1", "-W", "1", FAMILIES[1],
-        ok=None).returncode == 0, 10)
+    # each worker makes sure first that nobody else has its address, RFC 4862
+    for port in (HTTP, ECHO):
+        wait_for("our IPv6 address", lambda: reached(FAMILIES[1], port), 10)
+    i.timeouts = netstat("TCPTimeouts")
     return i
 
 
@@ -55,6 +60,14 @@ def dial(host, port, **opts):
     return s
 
 
+def reached(host, port):
+    try:
+        dial(host, port).close()
+    except OSError:
+        return False
+    return True
+
+
 def stream(n, seed=1):
     return random.Random(seed).randbytes(n)
 
@@ -65,36 +78,77 @@ def send_all(s, data, shut):
         s.shutdown(socket.SHUT_WR)
 
 
-def recv_all(s):
+def delayed(pid):
+    """Seconds that all threads of a process waited for a processor."""
+    n = 0
+    with contextlib.suppress(OSError):      # it may have ended
+        for t in os.listdir("/proc/%s/task" % pid):
+            with open("/proc/%s/task/%s/schedstat" % (pid, t)) as f:
+                n += int(f.read().split()[1])
+    return n / 1e9
+
+
+class Patience:
+    """How long one may wait for the next bytes."""
+
+    def __init__(self, i):
+        self.pids = [w["pid"] for w in i.workers()] + ["self"]
+        self.last = time.monotonic()
+        self.longest = 0
+        self.start = self.waited()
+
+    def waited(self):
+        return sum(delayed(p) for p in self.pids)
+
+    def came(self):
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self.last)
+        self.last = now
+
+    def judge(self, what):
+        busy = self.waited() - self.start
+        claim(self.longest <= RTO + busy,
+              "%s: nothing came for %.3f s, processes waited %.3f s" % (
+                  what, self.longest, busy))
+
+
+def recv_all(s, patience=None):
     parts = []
     while True:
         b = s.recv(1 << 18)
+        if patience:
+            patience.came()
         if not b:
             return b"".join(parts)
         parts.append(b)
 
 
-def echoed(host, data, wait_s=0.0, **opts):
+def echoed(i, host, data, wait_s=0.0, **opts):
     """Send data to the echo service, half-close, and take it all back; wait_s:
     nothing is read for that long."""
     s = dial(host, ECHO, **opts)
     t = threading.Thread(target=send_all, args=(s, data, True), daemon=True)
     t.start()
     time.sleep(wait_s)
-    got = recv_all(s)
+    patience = Patience(i)
+    got = recv_all(s, patience)
     t.join(20)
     s.close()
     claim(got == data, "%s: %d bytes came back, of %d" % (
         host, len(got), len(data)))
+    patience.judge(host + " echo")
 
 
-def fetched(host, n, path="/f%d.bin"):
+def fetched(i, host, n, path="/f%d.bin"):
     s = dial(host, HTTP)
+    patience = Patience(i)
     s.sendall(b"GET " + (path % n).encode() + b" HTTP/1.1\r\nHost: h\r\n"
               b"Connection: close\r\n\r\n")
-    r = Reply(s)
-    claim(r.body == content(n), "%s: %d bytes of %d" % (host, len(r.body), n))
+    head, _, body = recv_all(s, patience).partition(b"\r\n\r\n")
+    claim(head.startswith(b"HTTP/1.1 200 "), head[:100])
+    claim(body == content(n), "%s: %d bytes of %d" % (host, len(body), n))
     s.close()
+    patience.judge(host + " http")
 
 
 def netstat(name):
@@ -117,11 +171,24 @@ def sysctl(name, value):
     write("/proc/sys/net/ipv4/" + name, str(value))
 
 
+def lost(i):
+    """Frames that the tap's queue, or a buffer that was not there, lost."""
+    c = i.counters()
+    with open("/sys/class/net/%s/statistics/tx_dropped" % i.dev) as f:
+        return int(f.read()) + c["drop_no_buffer"] + c["drop_tx_full"]
+
+
 def never_stalled(i):
-    """A stall is a timeout that the timeout's retransmission did not end."""
+    """Nobody waited for a timeout, unless frames were lost or, seen from the
+    kernel, our process did not run: ours reads before it looks at timers."""
     c = i.counters()
     equal(c["tcp_timeouts"], 0, "connections that timed out")
     equal(netstat("TCPAbortOnTimeout"), 0, "the kernel's that timed out")
+    if lost(i) == 0:
+        equal(c["tcp_rto"], 0, "timeouts of ours")
+        if sum(delayed(w["pid"]) for w in i.workers()) < RTO / 2:
+            equal(netstat("TCPTimeouts") - i.timeouts, 0,
+                  "timeouts of the kernel's")
 
 
 @test
@@ -129,10 +196,10 @@ def peer_bulk_both_ways():
     www((3000, 8 << 20))
     i = instance("peer1")
     for host in FAMILIES:
-        fetched(host, 8 << 20)
-        echoed(host, stream(8 << 20))
-        echoed(host, b"")
-        echoed(host, b"x")
+        fetched(i, host, 8 << 20)
+        echoed(i, host, stream(8 << 20))
+        echoed(i, host, b"")
+        echoed(i, host, b"x")
     never_stalled(i)
     gone(i)
     i.down()
@@ -150,8 +217,8 @@ def peer_options_off():
                         ("tcp_ecn", 1), ("tcp_ecn", 0)):
         sysctl(name, value)
         for host in FAMILIES:
-            fetched(host, 1 << 20)
-            echoed(host, data)
+            fetched(i, host, 1 << 20)
+            echoed(i, host, data)
     sysctl("tcp_ecn", 1)
     s = dial(FAMILIES[0], ECHO)
     s.sendall(b"x")
@@ -167,7 +234,7 @@ def zero_windows(i, seconds):
     """Nobody reads for so long: both windows close and open again."""
     data = stream(12 << 20, 3)
     for host in FAMILIES:
-        echoed(host, data, wait_s=seconds, sockopts=(
+        echoed(i, host, data, wait_s=seconds, sockopts=(
             (socket.SOL_SOCKET, socket.SO_RCVBUF, 65536),))
     claim(i.counters()["tcp_probe"] > 0, "we probed the kernel's window")
     claim(netstat("TCPFromZeroWindowAdv") + netstat("TCPWantZeroWindowAdv") +
@@ -229,6 +296,7 @@ def peer_keepalive():
         s.sendall(b"alive")
         equal(s.recv(5), b"alive", "echo")
         s.close()
+    never_stalled(i)
     i.down()
 
 
@@ -264,8 +332,10 @@ def short_connections(name, n):
               "ab: complete")
         equal(re.search(r"Failed requests:\s+(\d+)", out).group(1), "0",
               "ab: failed")
+    never_stalled(i)
     i.down()
     for host in ("10.79.0.1", "[fd79::1]"):
+        timeouts = netstat("TCPTimeouts")
         i = Instance([BACK, LOAD % (host, n)], name=name + "a",
                      ports=PORT % {"dev": "sf-" + (name + "a")[-8:]})
         sysctl("ip_nonlocal_bind", 1)
@@ -273,6 +343,7 @@ def short_connections(name, n):
         server = Server(host.strip("[]"))
         server.start()
         i.up()
+        i.timeouts = timeouts
         report = "/run/starfish/%sa/out/report-1" % name
         wait_for("the report of wget", lambda: os.path.exists(report), 100)
         with open(report) as f:
@@ -283,6 +354,7 @@ def short_connections(name, n):
         equal((r["done"], r["failed"]), (n - early, early), "our flows")
         claim(r["done"] > 0, "some came after that second")
         equal(r["mismatched"], 0, "mismatched")
+        never_stalled(i)
         server.sock.close()
         i.down()
         if os.path.exists(report):
@@ -355,7 +427,7 @@ def long_peer_bulk():
     i = instance("peer10")
     for host in FAMILIES:
         for _ in range(8):
-            fetched(host, 8 << 20)
-        echoed(host, stream(64 << 20))
+            fetched(i, host, 8 << 20)
+        echoed(i, host, stream(64 << 20))
     never_stalled(i)
     i.down()
