@@ -214,6 +214,12 @@ resume(struct net *n, struct conn *c)
 			seg_first(n, c, &it);
 			x->frto = FR_OFF;
 			x->sacked = (c->flags & TF_SACK) != 0 ? x->sacked : 0;
+			/* reported and never acknowledged: the peer threw it
+			 * away (RFC 2018 §8) */
+			if ((it.s->flags & SEG_SACKED) != 0)
+				x->sacked -= min_u32(x->sacked,
+				    it.s->end - it.start);
+			it.s->flags &= (uint8_t)~SEG_SACKED;
 			tcp_mark_lost(c, x, &it);
 			/* even if what else is in flight fills cwnd, as at
 			 * the begin of a recovery (RFC 6937 §3) */

@@ -152,6 +152,28 @@ last_seg(const struct net *n, struct tcp_ext *x)
 	return &segs(k)[k->start + k->len - 1];
 }
 
+/*
+ * No memory for an entry: the last one grows. If it was reported, that is
+ * forgotten: what it grows by was not, and an entry is reported as a whole or
+ * not at all.
+ */
+static void
+grow(struct net *n, struct conn *c, struct tcp_ext *x, uint32_t end)
+{
+	struct tcp_seg *s = last_seg(n, x);
+	struct seg_it it;
+
+	if ((s->flags & SEG_LOST) != 0)
+		x->lost += end - s->end;
+	if ((s->flags & SEG_SACKED) != 0) {
+		for (seg_first(n, c, &it); it.s != s; seg_next(n, c, &it))
+			continue;
+		x->sacked -= s->end - it.start;
+		s->flags &= (uint8_t)~SEG_SACKED;
+	}
+	s->end = end;
+}
+
 void
 tcp_seg_add(struct net *n, struct conn *c, uint32_t end)
 {
@@ -167,13 +189,7 @@ tcp_seg_add(struct net *n, struct conn *c, uint32_t end)
 	if (x->nseg < TCP_SEGS_MAX)
 		s = tail_slot(n, x);
 	if (s == NULL) {
-		/* no memory: the last entry grows */
-		s = last_seg(n, x);
-		if ((s->flags & SEG_LOST) != 0)
-			x->lost += end - s->end;
-		if ((s->flags & SEG_SACKED) != 0)
-			x->sacked += end - s->end;
-		s->end = end;
+		grow(n, c, x, end);
 		return;
 	}
 	s->end = end;
