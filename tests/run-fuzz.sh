@@ -3,7 +3,15 @@
 # Run each libFuzzer target for that long over a copy of its corpus.
 dir=$1 secs=$2
 shift 2
-passed=0 failed=0
+passed=0 failed=0 before=0
+
+# seconds of processor time that children took
+spent() {
+	times >"$dir/times"
+	awk 'NR == 2 { split($1, t, /[ms]/); print int(60 * t[1] + t[2]) }' \
+	    "$dir/times"
+}
+
 for t in "$@"; do
 	work=$(mktemp -d)
 	seeds=tests/fuzz/corpus/$t
@@ -12,8 +20,11 @@ for t in "$@"; do
 	    -print_final_stats=1 -artifact_prefix="$dir/" \
 	    "$work" $seeds >"$dir/$t.log" 2>&1; then
 		passed=$((passed + 1))
-		printf '%-20s %s\n' "$t" "$(sed -n \
-		    's/^stat::number_of_executed_units: */runs: /p' "$dir/$t.log")"
+		after=$(spent)
+		printf '%-20s %s, %d s of processor time\n' "$t" "$(sed -n \
+		    's/^stat::number_of_executed_units: */runs: /p' \
+		    "$dir/$t.log")" $((after - before))
+		before=$after
 	else
 		failed=$((failed + 1))
 		tail -n 40 "$dir/$t.log"

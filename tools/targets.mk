@@ -90,10 +90,10 @@ FUZZ_FLAGS = -fsanitize=fuzzer-no-link,address,undefined \
 	  -fno-sanitize-recover=undefined
 FUZZ_BUILD = $(BUILD)/fuzz
 $(FUZZ_BUILD)/fuzz/%: $(FUZZ_BUILD)/obj/tests/fuzz/%.o \
-	    $(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,$(COMMON_REST_SRC)) \
+	    $(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,$(COMMON_REST_SRC) $(CONFIG_SRC)) \
 	    $(FUZZ_BUILD)/lib/libstarfish-net.a
 	@mkdir -p $(@D)
-	clang -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lbsd -lmd -lz
+	clang -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lconfig -lbsd -lmd -lz
 
 fuzz: deps
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(FUZZ_BUILD) CC=clang \

@@ -174,11 +174,67 @@ WS = {
     "push": b"\6" + ws(0xc1, HELLO) + ws(1, b"\xce") + ws(0x80),
 }
 
+# fuzz_opt: options (length, bytes) parsed, in a SYN, in an ACK; ICMP; time
+OPTS = (bytes.fromhex("020405b40402080a00000001000000000103030a"),
+        bytes.fromhex("0101080a0000000100000002"),
+        bytes.fromhex("0101050a0000000100000002"),
+        bytes.fromhex("0101051200000001000000020000000400000005"),
+        bytes.fromhex("0303ff0202000000"), bytes.fromhex("01010100ffffffff"))
+(OPARSE, OSYN, OICMP, OACK, OTIME) = range(5)
+
+
+def opt(kind, how, options, last=b""):
+    """how: of a parse, whether in a SYN; of a SYN, its port."""
+    return (bytes([kind, how, len(options)]) + options if kind == OPARSE else
+            bytes([kind, len(options)]) + options +
+            (bytes([how]) if kind == OSYN else b"")) + last
+
+
+OPT = {
+    "parse": b"".join(opt(OPARSE, i & 1, o) for i, o in enumerate(OPTS)),
+    "parse-syn": b"".join(opt(OPARSE, 1, o) for o in OPTS),
+    "syn": b"".join(opt(OSYN, i, o) for i, o in enumerate(OPTS)),
+    "open": opt(OSYN, 1, OPTS[0]) + opt(OACK, 0, OPTS[1], b"\0") +
+    bytes([OICMP, 15, 0, 4, 2, 0x88, 0, 0, 0]) +
+    bytes([OICMP, 0x1e, 0, 5, 3, 2, 0x40, 0, 1, 4]) +
+    bytes([OTIME, 0xff, 0xff, 8]),
+}
+
+RESP = {
+    "length": b"\5HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: Thu, 01 Jan "
+    b"2026 00:00:00 GMT\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+    b"Date: Thu, 01 Jan 2026 00:00:01 GMT\r\n\r\nworld",
+    "chunked": b"\3HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5;x=y\r\nhello\r\n10\r\n0123456789abcdef\r\n0\r\nT: v\r\n\r\n"
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "interim": b"\1HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\n"
+    b"Connection: keep-alive\r\n\r\nto the end",
+    "head": b"\xc8HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"
+    b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",
+    "bad": b"\5HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6"
+    b"\r\n\r\n",
+}
+
+CONF = {
+    "requests": b"\2hello\nadd web 2 -\ndrain 3 0\nreload /etc/x.conf\n"
+    b"dance\nfault 1 drop=5,seed=1\nupgrade /usr/bin/x\ndown 100\n",
+    "long": b"\2" + b"reload /" + b"a" * 300 + b"\n",
+    "fault": b"\3drop=10000,split_io=true,crash=turn,after=3",
+    "off": b"\3off",
+    "url": b"\7http://10.77.0.2:8080/index.html",
+    "url6": b"\7http://[fd77::2]/x",
+    "name": b"\x0fhttp://host/",
+}
+for c in ("lab", "wire", "nic"):
+    with open("config/%s.conf" % c, "rb") as f:
+        CONF[c] = b"\0" + f.read()
+
 
 def main():
     for target, inputs in (("fuzz_input", INPUT), ("fuzz_http", HTTP),
                            ("fuzz_ip6", IP6), ("fuzz_frag", FRAG),
-                           ("fuzz_ws", WS)):
+                           ("fuzz_ws", WS), ("fuzz_opt", OPT),
+                           ("fuzz_resp", RESP), ("fuzz_conf", CONF)):
         folder = os.path.join(HERE, target)
         os.makedirs(folder, exist_ok=True)
         for name, data in inputs.items():

@@ -91,6 +91,7 @@ static const struct {
 	{ .url = "http://[1::2::3]/" },
 	{ .url = "http://[1:2:3:4:5:6:7:8:9]/" },
 	{ .url = "http://[12345::]/" },
+	{ .url = "http://[adadddfd77::]/" },
 	{ .url = "http://[1:2:3:4:5:6:7:8::]/" },
 	{ .url = "http://[10.0.0.1]/" },
 	{ .url = "http://[:1]/" },

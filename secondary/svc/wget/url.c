@@ -47,7 +47,7 @@ group(const char **s)
 	uint32_t n;
 	char c;
 
-	for (n = 0; http_is_lex(**s, LEX_HEX); n++, (*s)++) {
+	for (n = 0; n < 5 && http_is_lex(**s, LEX_HEX); n++, (*s)++) {
 		c = **s | 0x20;
 		v = v * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
 	}
