@@ -7,6 +7,8 @@
 #ifndef TESTS_CROWD_H
 #define TESTS_CROWD_H
 
+#include <sys/mman.h>
+
 #include <err.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #define ROOM		(PKT_HEADROOM + 1664u)
 #define PER_ADDR	60000u	/* connections of one address of the peers' */
 #define BODY		64u	/* bytes of a request and of an answer */
+#define HUGE		((size_t)2 << 20) /* bytes of a hugepage */
 
 struct bed {
 	struct net *net;
@@ -78,6 +81,22 @@ seconds(void)
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Zeroed memory in hugepages, as the product's arenas are, if the kernel has
+ * any; free() takes it. */
+static inline void *
+bed_memory(size_t len)
+{
+	void *p;
+
+	len = (len + HUGE - 1) & ~(HUGE - 1);
+	p = aligned_alloc(HUGE, len);
+	if (p != NULL) {
+		madvise(p, len, MADV_HUGEPAGE);
+		memset(p, 0, len);
+	}
+	return p;
 }
 
 static inline void
@@ -141,11 +160,11 @@ bed_start(struct bed *b)
 	uint32_t i, stride = (sizeof(struct pkt) + ROOM + 63) & ~63u;
 
 	b->bytes = arena_size(&b->conf.shape);
-	b->arena = aligned_alloc(64, (b->bytes + 63) & ~(size_t)63);
+	b->arena = bed_memory(b->bytes);
 	b->net = aligned_alloc(64, (net_size() + 63) & ~(size_t)63);
 	b->frames = aligned_alloc(64, (size_t)stride * FRAMES);
-	b->irs = calloc(b->conns, sizeof(*b->irs));
-	b->sent = calloc(b->conns, sizeof(*b->sent));
+	b->irs = bed_memory(b->conns * sizeof(*b->irs));
+	b->sent = bed_memory(b->conns * sizeof(*b->sent));
 	if (b->bytes == 0 || b->arena == NULL || b->net == NULL ||
 	    b->frames == NULL || b->irs == NULL || b->sent == NULL)
 		errx(1, "no memory for %u connections", b->conns);
