@@ -119,6 +119,9 @@ net_setup(struct net *n, const struct net_conf *c, const struct net_env *env,
 	n->chore = UINT64_MAX;
 	make_keys(n);
 	make_stride(n);
+	/* a successor goes on elsewhere than its predecessor began */
+	for (i = 0; i < PORT_STEPS; i++)
+		n->port_step[i] = net_random(n);
 	for (i = 0; i < c->nports; i++)
 		port_setup(&n->port[i], &c->port[i]);
 	wheel_init(&n->wheel, now_us);

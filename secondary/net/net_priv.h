@@ -144,6 +144,9 @@ struct flow {
 	uint32_t id;		/* 1 + id of a USED connection; 0: unused */
 };
 
+/* Counters of source ports, see choose_port(). */
+#define PORT_STEPS	64u
+
 /* Next hops used last. */
 #define HOP_BITS	6u
 #define HOPS		(1u << HOP_BITS)
@@ -229,6 +232,7 @@ struct net {
 	/* the next step of what has no record: probing of addresses, fragments
 	 * that never become a packet; UINT64_MAX: none (chore.c) */
 	uint64_t chore;
+	uint32_t port_step[PORT_STEPS];
 	struct hop hop[HOPS];
 	struct flow flow[FLOWS];
 	struct pmtu pmtu[PMTU_SETS][PMTU_WAYS];

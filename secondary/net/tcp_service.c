@@ -122,24 +122,31 @@ flow_bucket(struct net *n, const struct tuple *t)
 	    BOARD_BUCKETS);
 }
 
-/* RFC 6056 §3.3.2: a random port, and from there on until one is free. */
+/*
+ * RFC 6056 §3.3.4: from a place that only we know the ports towards a remote
+ * go up one by one, so that a port comes again as late as it can. A random one
+ * may come again within a millisecond: then neither the sequence number nor
+ * the timestamp of its SYN is larger than what the peer's TIME_WAIT remembers,
+ * which refuses it, and the next try waits for a second. t has no local port
+ * yet.
+ */
 static int
 choose_port(struct net *n, struct tuple *t, uint32_t *hash)
 {
 	uint32_t lo = n->conf.client_lo, hi = n->conf.client_hi, span, at, i;
+	uint64_t place = siphash13(n->isnkey, t, sizeof(*t));
+	uint32_t *step = &n->port_step[place >> 32 & (PORT_STEPS - 1)];
 
 	if (lo == 0 || hi < lo) {
 		lo = PORT_LO;
 		hi = PORT_HI;
 	}
 	span = hi - lo + 1;
-	at = (uint32_t)((uint64_t)net_random(n) * span >> 32);
 	for (i = 0; i < min_u32(span, PORT_TRIES); i++) {
+		at = ((uint32_t)place + (*step)++) % span;
 		t->lport_be = __builtin_bswap16((uint16_t)(lo + at));
 		if (flow_free(n, t, hash))
 			return 0;
-		if (++at == span)
-			at = 0;
 	}
 	return -EADDRNOTAVAIL;
 }

@@ -569,8 +569,9 @@ owns_every_fifth(void *arg, uint32_t port, const struct net_addr *local,
 	return local->port % 5 == 0;
 }
 
-/* RFC 6056: source ports are spread, and belong to this slot. */
-START_TEST(source_ports_are_random_and_ours)
+/* RFC 6056 (3.3.4): source ports belong to this slot, and begin elsewhere for
+ * each remote and each process. */
+START_TEST(source_ports_are_secret_and_ours)
 {
 	struct net_addr to = { { 10, 0, 0, 2 }, .port = 5000, .family = 4 };
 	struct net_addr a;
@@ -578,11 +579,13 @@ START_TEST(source_ports_are_random_and_ours)
 	uint32_t i, lo = UINT16_MAX, hi = 0;
 
 	h_conf(&h);
+	h.s.conf.seed = (uint64_t)_i;
 	h.s.env.owns = owns_every_fifth;
 	h.s.conf.client_lo = 20000;
 	h.s.conf.client_hi = 29999;
 	h_start(&h);
 	for (i = 0; i < 16; i++) {
+		to.addr[3] = (uint8_t)(2 + i);
 		ck_assert_int_eq(net_connect(h.s.net, NULL, &to, h.now, &c),
 		    0);
 		conn_local(c, &a);
@@ -596,6 +599,37 @@ START_TEST(source_ports_are_random_and_ours)
 	ck_assert_int_eq(net_connect(h.s.net, NULL, &to, h.now, &c), -ENOBUFS);
 	h_run(&h);
 	h_drain(&h);
+	h_fini(&h);
+}
+END_TEST
+
+/*
+ * RFC 6056 (3.3.4): a port that is free again comes last. One that came within
+ * a millisecond was refused by the peer's TIME_WAIT: RFC 6191 lets a SYN in
+ * whose timestamp or sequence number is larger.
+ */
+START_TEST(a_source_port_comes_again_as_late_as_it_can)
+{
+	struct net_addr to = { { 10, 0, 0, 2 }, .port = 5000, .family = 4 };
+	static uint8_t used[1000];
+	struct net_addr a;
+	struct conn *c;
+	uint32_t i;
+
+	memset(used, 0, sizeof(used));
+	h_conf(&h);
+	h.s.conf.client_lo = 20000;
+	h.s.conf.client_hi = 20999;
+	h_start(&h);
+	for (i = 0; i < 3000; i++) {
+		ck_assert_int_eq(net_connect(h.s.net, NULL, &to, h.now, &c),
+		    0);
+		conn_local(c, &a);
+		ck_assert_uint_eq(used[a.port - 20000]++, i / 1000);
+		conn_close(h.s.net, c);
+		h_run(&h);
+		h_drain(&h);
+	}
 	h_fini(&h);
 }
 END_TEST
@@ -655,7 +689,8 @@ suite(void)
 	tcase_add_test(t, simultaneous_open);
 	tcase_add_test(t, icmp_ends_only_an_attempt);
 	tcase_add_test(t, isn_grows_by_the_clock_and_differs_by_flow);
-	tcase_add_test(t, source_ports_are_random_and_ours);
+	tcase_add_loop_test(t, source_ports_are_secret_and_ours, 0, 4);
+	tcase_add_test(t, a_source_port_comes_again_as_late_as_it_can);
 	tcase_add_test(t, ports_can_run_out);
 	suite_add_tcase(s, t);
 	return s;
