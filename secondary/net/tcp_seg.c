@@ -11,6 +11,8 @@
 
 #include "tcp_priv.h"
 
+#define SEGS_FINE	1024u	/* entries of whatever size */
+
 static struct tcp_seg *
 segs(struct chunk *k)
 {
@@ -153,6 +155,18 @@ last_seg(const struct net *n, struct tcp_ext *x)
 }
 
 /*
+ * Is there no place for one more? Each report of the peer's costs as much as
+ * there are entries, so a peer that asked for tiny segments, to have very many
+ * of them, has no more than one for each KiB in flight from some number on.
+ */
+static bool
+full(const struct conn *c, const struct tcp_ext *x)
+{
+	return x->nseg >= TCP_SEGS_MAX ||
+	    (x->nseg >= SEGS_FINE && x->nseg >= tcp_flight(c) >> 10);
+}
+
+/*
  * No memory for an entry: the last one grows. If it was reported, that is
  * forgotten: what it grows by was not, and an entry is reported as a whole or
  * not at all.
@@ -172,6 +186,8 @@ grow(struct net *n, struct conn *c, struct tcp_ext *x, uint32_t end)
 		s->flags &= (uint8_t)~SEG_SACKED;
 	}
 	s->end = end;
+	/* none of it counts as late before the last of it is */
+	s->time = (uint32_t)n->now;
 }
 
 void
@@ -186,7 +202,7 @@ tcp_seg_add(struct net *n, struct conn *c, uint32_t end)
 	/* alone, or no memory: the record itself describes all in flight */
 	if (x == NULL)
 		return;
-	if (x->nseg < TCP_SEGS_MAX)
+	if (!full(c, x))
 		s = tail_slot(n, x);
 	if (s == NULL) {
 		grow(n, c, x, end);
@@ -322,7 +338,7 @@ seg_split(struct net *n, struct conn *c, struct seg_it *it, uint32_t seq)
 
 	assert(seq_lt(it->start, seq));
 	assert(seq_lt(seq, second.end));
-	if (x->nseg >= TCP_SEGS_MAX)
+	if (full(c, x))
 		return false;
 	if (shift(n, x, it) ||
 	    (it->left != 0 && spill(n, x, it) && shift(n, x, it)))

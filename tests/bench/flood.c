@@ -329,6 +329,106 @@ holders(void)
 	bed_fini(&b);
 }
 
+/* ---- a peer that asks for tiny segments and reports every second ---- */
+
+#define TINY		88u	/* bytes of a segment */
+#define ROOM_WANTED	65536u
+
+static struct shred {
+	struct bed b;
+	uint32_t next;		/* behind the last byte that was sent */
+} shred;
+
+/* Serve it as much as there is room for. */
+static void
+download(void *arg, struct conn *c, uint32_t events)
+{
+	static const uint8_t page[1 << 20];
+	struct net *n = shred.b.net;
+
+	(void)arg;
+	if (events & CONN_GONE)
+		return;
+	while (conn_send_mem(n, c, page, sizeof(page)) > 0)
+		continue;
+	conn_want_room(n, c, ROOM_WANTED);
+}
+
+/* One segment of the peer's; seconds of work that it makes. */
+static double
+shred_in(uint8_t flags, uint32_t ack, const uint8_t *opts, uint32_t len)
+{
+	struct bed *b = &shred.b;
+	struct pkt *p = tcp(b, (10u << 24) + 1, 1024, flags, len), *q;
+	uint8_t *t = pkt_data(p) + 20;
+	struct pktq *out = net_out(b->net);
+	uint32_t i, end;
+	double from;
+	bool more;
+
+	put32(t + 4, flags & 0x02 ? 1000 : 1001);
+	put32(t + 8, ack);
+	t[12] = (uint8_t)((20 + len) / 4 << 4);
+	put16(t + 14, 65535);
+	memcpy(t + 20, opts, len);
+	p->hash = 5;
+	b->now += 20;
+	from = seconds();
+	net_input(b->net, &p, 1, b->now);
+	do {
+		more = net_turn(b->net, b->now);
+		for (i = 0; i < out->n; i++) {
+			q = out->p[i];
+			t = pkt_data(q) + 20;
+			end = get32(t + 4) + pkt_total(q) - 20 -
+			    (t[12] >> 4) * 4u + ((t[13] & 0x02) != 0);
+			if ((t[13] & 0x02) != 0 ||
+			    (int32_t)(end - shred.next) > 0)
+				shred.next = end;
+			if (i + 1 == out->n)
+				net_tx_done(b->net, q->mark);
+			pktpool_put(&b->pool, q);
+		}
+		out->n = 0;
+	} while (more);
+	return seconds() - from;
+}
+
+static void
+shredder(void)
+{
+	static const uint8_t syn_opts[] = { 2, 4, 0, TINY, 4, 2, 1, 3, 3, 14,
+	    0, 0 };
+	uint8_t sack[36] = { 1, 1, 5, 34 };
+	uint32_t i, k, una, at, units, n = packets / 32;
+	double sum = 0;
+
+	bed_conf(&shred.b, 64);
+	shred.b.env.event = download;
+	shred.b.conf.port[0].caps |= NET_CAP_TSO | NET_CAP_FRAGS;
+	shred.b.conf.port[0].tso_max = 65000;
+	bed_start(&shred.b);
+	(void)shred_in(0x02, 0, syn_opts, sizeof(syn_opts));
+	for (i = 0; i < 40; i++) {
+		shred.b.now += 20000;
+		una = shred.next;
+		(void)shred_in(0x10, una, NULL, 0);
+	}
+	units = (shred.next - una) / TINY;
+	must(units > 10000, "SACK shredding", "the window did not open");
+	for (i = 0; i < n; i++) {
+		at = i * 8 % (units - 8);
+		for (k = 0; k < 4; k++) {
+			put32(sack + 4 + 8 * k, una + (at + 2 * k + 1) * TINY);
+			put32(sack + 8 + 8 * k, una + (at + 2 * k + 2) * TINY);
+		}
+		sum += shred_in(0x10, una, sack, sizeof(sack));
+	}
+	printf("%-22s %8.0f ns a packet, %u segments in flight\n",
+	    "SACK shredding", sum * 1e9 / n, units);
+	bed_fini(&shred.b);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -354,5 +454,6 @@ main(int argc, char **argv)
 		attack(&b, i);
 	bed_fini(&b);
 	holders();
+	shredder();
 	return failed;
 }
