@@ -103,8 +103,8 @@ struct chunk {
 	uint32_t mark;		/* send mark of the last frame that refers to
 				   it (see net_tx_done) */
 	uint16_t kind;		/* enum chunk_kind */
-	uint16_t used;		/* this chunk was sent from without a copy:
-				   mark counts */
+	uint16_t used;		/* 1: this chunk was sent from without a copy,
+				   mark counts; while it is adopted, more */
 	uint32_t start;		/* DATA: first valid byte after the header */
 	uint64_t off;		/* MEM: bytes from base */
 	uint64_t len;		/* valid bytes */
@@ -126,7 +126,7 @@ struct hent {
  */
 struct arena {
 	uint32_t magic;
-	uint32_t pad0;
+	uint32_t adoptions;	/* tries, see secondary/net/base.h */
 	uint64_t layout;	/* layout hash of the writer's build */
 	uint64_t size;		/* bytes of the whole arena */
 	struct arena_shape shape;

@@ -121,7 +121,8 @@ $(BUILD)/bench/replay: $(call obj,$(wildcard tests/bench/replay/*.c)) $(COMMON_O
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $^ -lbsd -lmd -lz
-$(BUILD)/bench/scale $(BUILD)/bench/flood $(BUILD)/bench/move_scale: $(BUILD)/bench/%: \
+$(BUILD)/bench/scale $(BUILD)/bench/flood $(BUILD)/bench/move_scale \
+$(BUILD)/bench/adopt: $(BUILD)/bench/%: \
 	    $(BUILD)/obj/tests/bench/%.o $(LIBNET)
 	@mkdir -p $(@D)
 	$(call say,LD)

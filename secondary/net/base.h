@@ -41,6 +41,52 @@ void	neigh_timer(struct net *n, uint32_t id);
  * out of bounds, sums are right. */
 bool	tcp_sound(struct net *n, uint32_t id);
 
+/* ---- adopt_index.c ---- */
+
+/* While adoption counts, chunk.used says besides which adoption claimed the
+ * chunk: so what one left that was cut short does not count in the next. */
+#define CHUNK_STAMPS	0x7fffu
+#define ADOPT_CONTESTED	64u
+
+struct adoption {
+	struct net *n;
+	uint16_t stamp;		/* 1 to CHUNK_STAMPS */
+	/* chunks and frames that two records say they hold */
+	uint32_t chunk[ADOPT_CONTESTED], frame[ADOPT_CONTESTED];
+	uint32_t nchunk, nframe;
+	bool found;		/* a record reaches one of them */
+	uint32_t held;		/* connections that hold some, linked by
+				   ready_next; ARENA_NONE */
+	uint32_t adopted;
+};
+
+static inline bool
+chunk_claimed(const struct chunk *k, uint16_t stamp)
+{
+	return k->used >> 1 == stamp && stamp != 0;
+}
+
+static inline void
+chunk_claim(struct chunk *k, uint16_t stamp)
+{
+	k->used = (uint16_t)((k->used & 1u) | stamp << 1);
+}
+
+static inline void
+chunk_unclaim(struct chunk *k)
+{
+	k->used &= 1u;
+}
+
+/*
+ * Make the indexes of connections and time-wait entries and the free list of
+ * connections; claim chunks (see above) and frames; ad->n and stamp are set.
+ * Who is damaged, or holds what another one holds, is freed. Who holds nothing
+ * goes on; adopt_held(), once there are free chunks, says so to the others.
+ */
+void	adopt_index(struct net *n, struct adoption *ad);
+void	adopt_held(struct net *n, struct adoption *ad);
+
 /* ---- obj.c ---- */
 
 /* No objects; all records' states are 0. */

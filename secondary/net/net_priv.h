@@ -204,6 +204,8 @@ struct net {
 	uint32_t tx_mark, tx_done;
 	uint32_t conn_stride;		/* bytes of a record, from the arena */
 	uint32_t stride_shift, stride_inv; /* divide by it */
+	bool half_stale;		/* count listener.half anew */
+	uint32_t before_ms;		/* last turn of who was here before */
 	uint32_t torn;			/* connection freed by adoption whose
 					   peer is still to be told */
 	struct moves mv;
@@ -432,10 +434,10 @@ void	tcp_icmp_error(struct net *n, const struct tuple *t, uint32_t seq,
 void	tcp_timer(struct net *n, uint32_t id);	/* connection */
 void	tw_timer(struct net *n, uint32_t id);	/* time-wait */
 
-/* Adoption, per USED connection, after the indexes were rebuilt: check its
- * lists (-EPROTO: drop it), recount, make it ready again, queue what it must
- * send (RFC-wise: first unacknowledged segment, or an ACK). */
-int	tcp_adopt(struct net *n, uint32_t id);
+/* Adoption, per USED connection that is sound and in the indexes, but on no
+ * list: recount, make it ready again, queue what it must send (RFC-wise: first
+ * unacknowledged segment, or an ACK). */
+void	tcp_adopt(struct net *n, uint32_t id);
 /* The peer of the torn connection gets a RST; the record was freed, but not
  * used since. */
 void	tcp_adopt_torn(struct net *n, uint32_t id);

@@ -7,8 +7,16 @@
 #include "base.h"
 #include "tcp_priv.h"
 
-/* A connection heard of within this time is told that we live, ms. */
+/* One that came from another slot and was heard of within this time is told
+ * that we live, ms. */
 #define ACTIVE_MS	1000u
+
+/*
+ * What a process made in its last turn, and what a lane had not taken yet, died
+ * with it. A lane takes a frame within 10 ms or never: who was heard of within
+ * this time before the last turn may be owed an ACK, ms.
+ */
+#define UNSENT_MS	20u
 
 /* What a walk does with what it finds. */
 struct walk {
@@ -194,9 +202,9 @@ events(struct net *n, struct conn *c)
 }
 
 /* What was sent last may never have left; the peer must not wait for a
- * timeout to find out. */
+ * timeout to find out. Who was heard of since then may be owed an ACK. */
 static void
-resume(struct net *n, struct conn *c)
+resume(struct net *n, struct conn *c, uint32_t since_ms)
 {
 	struct tcp_ext *x = tcp_ext(n, c);
 	struct seg_it it;
@@ -225,13 +233,27 @@ resume(struct net *n, struct conn *c)
 			 * the begin of a recovery (RFC 6937 §3) */
 			c->flags |= TF_PROBE;
 		}
-	} else if (tcp_now_ms(n) - c->last_rx_ms < ACTIVE_MS ||
+	} else if ((int32_t)(c->last_rx_ms - since_ms) >= 0 ||
 	    (c->flags & (TF_ACK_NOW | TF_DELACK)) != 0) {
 		c->flags |= TF_ACK_NOW;
 	} else if (tcp_unsent(c) == 0) {
 		return;
 	}
 	tcp_want_output(n, c);
+}
+
+static void
+go_on(struct net *n, uint32_t id, struct conn *c, uint32_t since_ms)
+{
+	if (c->state == TCP_CLOSED) {
+		lookup_del(n, c->rec.hash, id);
+	} else {
+		tcp_half_adopt(n, c);
+		resume(n, c, since_ms);
+	}
+	events(n, c);
+	if (c->state != TCP_CLOSED)
+		tcp_arm(n, c);
 }
 
 int
@@ -241,30 +263,17 @@ tcp_arrive(struct net *n, uint32_t id)
 
 	if (!tcb_ok(n, id, c))
 		return -EPROTO;
-	if (c->state == TCP_CLOSED) {
-		lookup_del(n, c->rec.hash, id);
-	} else {
-		tcp_half_adopt(n, c);
-		resume(n, c);
-	}
-	events(n, c);
-	if (c->state != TCP_CLOSED)
-		tcp_arm(n, c);
+	go_on(n, id, c, tcp_now_ms(n) - ACTIVE_MS);
 	return 0;
 }
 
-int
+void
 tcp_adopt(struct net *n, uint32_t id)
 {
 	struct conn *c = conn_at(n, id);
-	int err;
 
-	c->ready_next = c->out_next = LINK_OFF;
 	n->rx_held += c->rq_frames;
-	err = tcp_arrive(n, id);
-	if (err < 0)
-		n->rx_held -= c->rq_frames;
-	return err;
+	go_on(n, id, c, n->before_ms - UNSENT_MS);
 }
 
 void

@@ -35,9 +35,12 @@ half_open(const struct conn *c)
 static void
 half_count(struct net *n, struct conn *c, uint32_t by)
 {
-	struct listener *l = tcp_listener(n, &c->t);
+	struct listener *l;
 
 	n->nhalf += by;
+	if (n->half_stale)
+		return;		/* all are counted before they are asked for */
+	l = tcp_listener(n, &c->t);
 	/* the listener may be younger than the connection */
 	if (l != NULL && (by == 1 || l->half > 0))
 		l->half += by;
@@ -57,14 +60,26 @@ tcp_half_listen(struct net *n)
 
 	for (i = 0; i < n->nlisten; i++)
 		n->listen[i].half = 0;
-	if (n->nhalf == 0)
-		return;
+	n->half_stale = n->nhalf != 0;
+}
+
+/* A look at all connections: once for however many listeners were made or
+ * ended, since there may be a million. */
+uint32_t
+tcp_half_of(struct net *n, struct listener *l)
+{
+	uint32_t i;
+
+	if (!n->half_stale)
+		return l->half;
+	n->half_stale = false;
 	n->nhalf = 0;
 	for (i = 0; i < n->a->shape.conns; i++)
 		if (atomic_load_explicit(&conn_at(n, i)->rec.state,
 		    memory_order_relaxed) == REC_USED &&
 		    !conn_at(n, i)->rec.away)
 			tcp_half_adopt(n, conn_at(n, i));
+	return l->half;
 }
 
 void

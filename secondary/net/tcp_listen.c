@@ -329,7 +329,8 @@ tcp_listen_input(struct net *n, const struct tuple *t, uint32_t hash,
 		net_count(n, CNT_drop_tcp_state, 1);
 	} else if (pktq_full(&n->out)) {
 		net_count(n, CNT_drop_tcp_backlog, 1);
-	} else if (l->half >= backlog(n, l) || n->conn_free == ARENA_NONE) {
+	} else if (tcp_half_of(n, l) >= backlog(n, l) ||
+	    n->conn_free == ARENA_NONE) {
 		tcp_cookie_send(n, t, s);
 	} else {
 		syn_input(n, t, hash, s, isn);

@@ -246,8 +246,9 @@ void	tcp_ready(struct net *n, struct conn *c, uint32_t ev);
 void	tcp_established(struct net *n, struct conn *c);
 /* Count an adopted connection into the gauges of half-open ones. */
 void	tcp_half_adopt(struct net *n, struct conn *c);
-/* The listeners changed: count again which half-open ones are whose. */
+/* The listeners changed: half-open ones are counted when one is asked for. */
 void	tcp_half_listen(struct net *n);
+uint32_t tcp_half_of(struct net *n, struct listener *l);
 
 /* ---- tcp_steps.c: the steps of RFC 9293 §3.10.7 ---- */
 void	tcp_steps(struct net *n, struct conn *c, struct tcp_seg_in *s,

@@ -128,6 +128,28 @@ START_TEST(what_is_owed_goes_at_once)
 }
 END_TEST
 
+/* tcp_adopt(): what a process made in its last turns may have died with it; a
+ * million that it last heard of before then are left alone. */
+START_TEST(who_can_be_owed_nothing_is_not_written_to)
+{
+	struct h h;
+	uint32_t k;
+
+	for (k = 0; k < 3; k++) {
+		h_init(&h);
+		h_open(&h, true);
+		h_tick(&h, k == 1 ? 100 * MS : 5 * MS);
+		if (k == 2)	/* it hung, and was killed for it */
+			h.now += 5 * SEC;
+		adopt(&h);
+		if (k != 1)
+			h_expect(&h, TH_ACK);
+		h_expect_none(&h);
+		h_fini(&h);
+	}
+}
+END_TEST
+
 /* An empty frame that the stack knows of as the i-th to come. */
 static struct pkt *
 expect(struct h *h, uint32_t i)
@@ -245,6 +267,7 @@ main(void)
 	    a_backlog_counts_the_half_open_ones_that_were_adopted);
 	tcase_add_test(t, room_is_computed_anew);
 	tcase_add_test(t, what_is_owed_goes_at_once);
+	tcase_add_test(t, who_can_be_owed_nothing_is_not_written_to);
 	tcase_add_test(t, a_frame_that_was_being_read_is_received);
 	tcase_add_test(t, a_frame_that_was_being_read_is_as_long_as_it_says);
 	suite_add_tcase(s, t);

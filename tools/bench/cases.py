@@ -53,13 +53,14 @@ INSTR = {
     "instr_per_request_pipelined": (["-P", "16"], 700),
     "instr_per_connection": (["-1"], 8000),
 }
-# tests/bench/scale's figure, its unit, and what we aim at
+# a figure of a program in tests/bench, its unit, and what we aim at
 SCALE = {
-    "scale_idle_bytes": ("idle_bytes", "bytes", 512),
-    "scale_turn_1m": ("turn_ratio", "x a turn among 1,000", 1.1),
-    "scale_chosen": ("chosen_ratio", "x random tuples", 1.1),
-    "scale_open": ("open_ratio", "x the first half's time", 1.1),
-    "scale_close": ("close_ratio", "x the last half's time", 1.1),
+    "scale_idle_bytes": ("scale", "idle_bytes", "bytes", 512),
+    "scale_turn_1m": ("scale", "turn_ratio", "x a turn among 1,000", 1.1),
+    "scale_chosen": ("scale", "chosen_ratio", "x random tuples", 1.1),
+    "scale_open": ("scale", "open_ratio", "x the first half's time", 1.1),
+    "scale_close": ("scale", "close_ratio", "x the last half's time", 1.1),
+    "adopt_1m": ("adopt", "more_ms", "ms more than 10,000", 300),
 }
 NAMES = list(HTTP) + list(ECHO) + ["wget_ceiling", "conn_bytes_idle"] + \
     list(INSTR) + list(SCALE)
@@ -199,15 +200,17 @@ def idle_memory(bench, name):
             "aim": 512, "note": {"rounds": bench.rounds}}
 
 
-def scale(bench, name, key, unit, aim):
+def scale(bench, name, program, key, unit, aim):
     """A figure of a million connections in one process."""
     if not hasattr(bench, "scale_runs"):
-        bench.scale_runs = [
-            json.loads(subprocess.run([bench.program("bench/scale")],
+        bench.scale_runs = {}
+    if program not in bench.scale_runs:
+        bench.scale_runs[program] = [
+            json.loads(subprocess.run([bench.program("bench/" + program)],
                                       check=True, stdout=subprocess.PIPE,
                                       text=True).stdout)
             for _ in range(bench.rounds)]
-    mine = rounds.spread([r[key] for r in bench.scale_runs])
+    mine = rounds.spread([r[key] for r in bench.scale_runs[program]])
     return {"name": name, "unit": unit, "ours": mine, "peer": None,
             "peer_name": None, "ratio": None, "aim": aim,
             "note": {"rounds": bench.rounds}}
