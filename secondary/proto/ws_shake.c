@@ -173,6 +173,7 @@ ws_shake(const struct http_req *r, const struct ws_rules *rules,
 	int have;
 
 	memset(a, 0, sizeof(*a));
+	a->head = r->method == METHOD_HEAD;
 	if (r->method != METHOD_GET)
 		return 405;
 	if (!field_lists(r, "upgrade", "websocket") ||
@@ -266,6 +267,9 @@ ws_shake_answer(struct fmt *f, int status, const struct ws_agreed *a)
 	fmt_str(f, "Content-Type: text/plain\r\nContent-Length: ");
 	fmt_u64(f, strlen(why) + 5);	/* "404 " and "\n" */
 	fmt_str(f, "\r\n\r\n");
+	/* RFC 9110 (9.3.2): no content, whatever the status is */
+	if (a->head)
+		return;
 	fmt_u64(f, (uint64_t)status);
 	fmt_str(f, " ");
 	fmt_str(f, why);

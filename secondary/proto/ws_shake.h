@@ -31,6 +31,7 @@ struct ws_agreed {
 	bool deflate;		/* without context takeover, both ways */
 	bool said_bits;		/* server_max_window_bits was asked for */
 	uint8_t bits;		/* of our window: 8 to 15 */
+	bool head;		/* of a HEAD: the answer has no body */
 };
 
 /*

@@ -343,6 +343,32 @@ START_TEST(each_request_is_logged_as_it_came)
 }
 END_TEST
 
+/* RFC 9110 (9.3.2): also when it is refused for what it is. */
+START_TEST(a_head_that_is_refused_gets_no_body)
+{
+	static const char *const begins[] = { "HEAD /", "HEAD / HTTP/1.1\r\nX: ",
+	    "HEAD / HTTP/1.1\r\nHost: h\r\nX : y\r\n\r\n" };
+	static const char *const want[] = { " 414 ", " 431 ", " 400 " };
+	char line[1000];
+	struct conn *c;
+	struct net *n;
+	int i;
+
+	memset(line, 'a', sizeof(line));
+	for (i = 0; i < COUNT(begins); i++) {
+		n = start();
+		c = open_conn(n);
+		mock_input(n, c, begins[i], strlen(begins[i]));
+		while (mock_alive(c))
+			mock_input(n, c, line, sizeof(line));
+		ck_assert_mem_eq(c->out + 8, want[i], 5);
+		ck_assert_mem_eq(c->out + c->out_len - 4, "\r\n\r\n", 4);
+		mock_free(c);
+		mock_stop(n);
+	}
+}
+END_TEST
+
 /* However often an answer looks for room, it waits once. */
 START_TEST(a_wait_for_room_is_counted_once)
 {
@@ -414,6 +440,7 @@ main(void)
 	tcase_add_test(tc, one_event_is_bounded);
 	tcase_add_test(tc, each_request_is_logged_as_it_came);
 	tcase_add_test(tc, a_wait_for_room_is_counted_once);
+	tcase_add_test(tc, a_head_that_is_refused_gets_no_body);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);

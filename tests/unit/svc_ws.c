@@ -453,6 +453,31 @@ START_TEST(a_request_that_asks_for_nothing_is_refused)
 }
 END_TEST
 
+/* RFC 9110 (9.3.2): what answers a HEAD is a head. */
+START_TEST(a_head_gets_no_body)
+{
+	static const char *const asks[] = {
+		"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"HEAD / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
+	};
+	struct net *n = make(NULL, 0);
+	struct conn *c;
+	uint32_t i;
+
+	for (i = 0; i < 2; i++) {
+		c = mock_conn();
+		mock_event(n, c, CONN_OPEN);
+		mock_input(n, c, asks[i], strlen(asks[i]));
+		ck_assert_mem_eq(c->out, i == 0 ? "HTTP/1.1 405 " :
+		    "HTTP/1.1 400 ", 13);
+		ck_assert_mem_eq(c->out + c->out_len - 4, "\r\n\r\n", 4);
+		ck_assert(c->closed);
+		mock_free(c);
+	}
+	mock_stop(n);
+}
+END_TEST
+
 /* When there is not one chunk free, the answer waits for one, whatever it is;
  * nothing is counted before it can be given. */
 START_TEST(an_answer_without_room_waits_for_it)
@@ -666,6 +691,7 @@ main(void)
 	tcase_add_test(tc, a_successor_ends_a_long_compressed_message);
 	tcase_add_loop_test(tc, a_request_that_asks_for_nothing_is_refused, 0,
 	    ROWS(bad_shakes));
+	tcase_add_test(tc, a_head_gets_no_body);
 	tcase_add_test(tc, an_answer_without_room_waits_for_it);
 	tcase_add_test(tc, subprotocols_have_names_of_200_bytes_at_most);
 	tcase_add_test(tc, slow_and_endless_requests_are_refused);

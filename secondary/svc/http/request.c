@@ -225,6 +225,9 @@ http_refuse(struct hx *x, uint16_t status)
 {
 	memset(&x->req, 0, sizeof(x->req));
 	x->req.minor = 1;
+	/* no content for a HEAD, whatever is wrong (RFC 9110, 9.3.2) */
+	if (x->head_len > 5 && memcmp(x->head, "HEAD ", 5) == 0)
+		x->req.method = METHOD_HEAD;
 	return refuse(x, status);
 }
 

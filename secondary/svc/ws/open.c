@@ -92,9 +92,9 @@ ws_request(struct ws *w, struct conn *c, const struct http_req *r,
 }
 
 bool
-ws_refuse(struct ws *w, struct conn *c, int status)
+ws_refuse(struct ws *w, struct conn *c, int status, bool head)
 {
-	struct ws_agreed none = { .protocol = NULL };
+	struct ws_agreed none = { .head = head };
 
 	return say(w, c, status, &none);
 }

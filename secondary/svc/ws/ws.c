@@ -72,11 +72,11 @@ end(struct svc *s, struct conn *c)
 
 /* Refuse without a look at the request. false: there is no room to say so. */
 static bool
-turn_away(struct svc *s, struct conn *c, int status)
+turn_away(struct svc *s, struct conn *c, int status, bool head)
 {
 	struct ws_svc_priv *p = s->priv;
 
-	if (!ws_refuse(&p->ws, c, status))
+	if (!ws_refuse(&p->ws, c, status, head))
 		return false;
 	end(s, c);
 	return true;
@@ -99,7 +99,7 @@ answer(struct svc *s, struct conn *c, uint32_t n)
 	    memcmp(r.path.p, conf->path, p->path_len) != 0))
 		status = 404;
 	if (status != 0)
-		return turn_away(s, c, status);
+		return turn_away(s, c, status, r.method == METHOD_HEAD);
 	status = ws_request(&p->ws, c, &r, &a);
 	if (status == 0)
 		return false;
@@ -138,9 +138,9 @@ shake(struct svc *s, struct conn *c, uint32_t events)
 	} else {
 		st->held = avail;
 		if (avail == HEAD_MAX)
-			done = turn_away(s, c, 431);
+			done = turn_away(s, c, 431, false);
 		else if (events & CONN_TIMER)
-			done = turn_away(s, c, 408);
+			done = turn_away(s, c, 408, false);
 		else if (conn_fin(c))
 			return end(s, c);
 		else

@@ -167,8 +167,9 @@ int	ws_start(struct ws *w, struct svc *s, const struct ws_conf *conf,
 int	ws_request(struct ws *w, struct conn *c, const struct http_req *r,
 	    struct ws_agreed *a);
 
-/* Queue the answer that refuses with this status. false: no room, as above. */
-bool	ws_refuse(struct ws *w, struct conn *c, int status);
+/* Queue the answer that refuses with this status a request (head: a HEAD).
+ * false: no room, as above. */
+bool	ws_refuse(struct ws *w, struct conn *c, int status, bool head);
 
 /*
  * The answer 101 is queued: from now on all events of c go to ws_event(), with
