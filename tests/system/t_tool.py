@@ -51,6 +51,14 @@ def wrong_words_are_answered_by_what_is_allowed():
 
 
 @test
+def the_directory_of_instances_has_a_whole_name():
+    for d in ("here", "./run", "/r" * 101):
+        p = sh("env", "STARFISH_RUN=" + d, BUILD + "/bin/starfish", "status",
+               ok=(1,))
+        claim("absolute path of at most 200 bytes" in p.stderr, p.stderr)
+
+
+@test
 def others_are_told_that_they_may_not():
     www()
     d = TMP + "/bin"

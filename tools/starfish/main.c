@@ -4,10 +4,14 @@
  * neither disturb nor be stopped by one.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../config/conf.h"
 #include "verbs.h"
+
+/* bytes of the directory of all instances: their files' names follow */
+#define RUN_MAX		200
 
 static int
 verb_help(const struct request *rq)
@@ -18,7 +22,8 @@ verb_help(const struct request *rq)
 		manual_group(&conf_fault_table);
 	if (words_help(rq->topic, stdout) == 0)
 		return 0;
-	fprintf(stderr, "starfish: no such command: \"%s\"\n", rq->topic);
+	fprintf(stderr, "starfish: no such command: \"%s\"; see starfish "
+	    "help\n", rq->topic);
 	return 1;
 }
 
@@ -54,9 +59,18 @@ static int (*const verbs[VERBS])(const struct request *) = {
 int
 main(int argc, char *argv[])
 {
+	const char *run = getenv("STARFISH_RUN");
 	struct request rq;
 	char err[512];
 
+	/* processes of an instance have other working directories */
+	if (run != NULL && run[0] != '\0' && (run[0] != '/' ||
+	    strlen(run) > RUN_MAX)) {
+		fprintf(stderr, "starfish: STARFISH_RUN=%.*s: allowed an "
+		    "absolute path of at most %d bytes\n", RUN_MAX, run,
+		    RUN_MAX);
+		return 1;
+	}
 	if (argc < 2) {
 		words_help(NULL, stderr);
 		return 1;
