@@ -117,10 +117,10 @@ def a_hundred_pings_are_answered_within_a_millisecond():
             print("rtt: median %.3f ms, 95%% %.3f ms, worst %.3f ms; "
                   "the machine wakes cat in %.3f ms" %
                   (rtts[50], rtts[95], rtts[-1], control))
-            claim(rtts[50] < 1.0, "median %.3f ms" % rtts[50])
             if rtts[95] < 1.0 or control > 0.3:
                 break           # right, or the machine is too busy to say
-            claim(left, "95%% within %.3f ms" % rtts[95])
+            claim(left, "median %.3f ms, 95%% within %.3f ms" %
+                  (rtts[50], rtts[95]))
         # large ones too, up to a whole frame
         out = sh("ping", "-c", "10", "-i", "0.02", "-s", "1472", OURS).stdout
         claim("10 received" in out, out)
