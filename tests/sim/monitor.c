@@ -342,13 +342,15 @@ sent_segment(struct world *w, struct wire *wf, const struct seg *s)
 	struct half *h;
 
 	f = s->flags & SYN ? note_syn(w, wf, s, &from) : find(w, s, &from);
-	if (f == NULL || !f->half[from].syn ||
-	    (s->flags & ACK && !f->half[!from].syn))
+	if (f == NULL)
+		return;
+	/* also of one whose peer is somebody else's now */
+	f->half[from].sent_at = w->now;
+	if (!f->half[from].syn || (s->flags & ACK && !f->half[!from].syn))
 		return;
 	wf->flow = (uint32_t)(f - w->flow);
 	wf->inc = f->inc;
 	h = &f->half[from];
-	h->sent_at = w->now;
 	if (f->vague)
 		return;
 	if (s->flags & RST) {
