@@ -228,6 +228,7 @@ net_adopt(struct net *n, const struct net_conf *c, const struct net_env *env,
 	net_setup(n, c, env, a, now_us);
 	n->before_ms = (uint32_t)(before_us / 1000);
 	atomic_store_explicit(&a->now, now_us, memory_order_relaxed);
+	n->cookie_us = now_us | 1;
 	n->tx_mark = 1;		/* the dead process's frames: not done yet */
 	ad.stamp = (uint16_t)(a->adoptions++ % CHUNK_STAMPS + 1);
 	neigh_init(n);

@@ -19,6 +19,9 @@ move_enter(struct net *n, uint32_t k, enum move_state s, uint64_t word)
 	struct moves *m = &n->mv;
 	bool was = m->state[k] > MOVE_OURS;
 
+	/* its last owner may have sent a cookie just now */
+	if (s == MOVE_OURS)
+		n->cookie_us = n->now | 1;
 	if (m->state[k] == MOVE_OFFERED) {
 		m->offered--;
 		m->nfrozen -= m->frozen[k];

@@ -189,6 +189,8 @@ struct net {
 	uint32_t conn_free, tw_free, small_free, chunk_free;
 	uint32_t nsmall_free, nchunk_free, nochunk_us; /* see NOCHUNK_US */
 	uint64_t starved_us;	/* when there was none; 0: there are some */
+	uint64_t cookie_us;	/* when a SYN cookie of these buckets may have
+				   been sent last; 0: never */
 	bool split;			/* see net_split() */
 	uint32_t kept_small, kept_chunk; /* lists that net_starve() hides */
 	uint32_t nconns, nhalf, ntw;	/* gauges */

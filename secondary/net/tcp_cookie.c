@@ -51,6 +51,7 @@ tcp_cookie_send(struct net *n, const struct tuple *t,
 	if (p == NULL)
 		return;
 	net_count(n, CNT_drop_tcp_backlog, 1);
+	n->cookie_us = n->now | 1;
 	while (i > 0 && mss_table[i] > (s->mss != 0 ? s->mss : TCP_MSS_DEF))
 		i--;
 	isn = (uint32_t)(clock & CLOCK_BITS) << 27 | i << 24 |
@@ -112,6 +113,10 @@ tcp_cookie_open(struct net *n, const struct tuple *t, uint32_t hash,
 	struct tcp_seg_in syn;
 	struct conn *c;
 
+	/* 24 bits can be guessed in a minute of flood: so, as in Linux, only
+	 * while cookies are about is any believed */
+	if (n->cookie_us == 0 || n->now > n->cookie_us + 2 * CLOCK_US)
+		return NULL;
 	/* this minute's or the one before it */
 	if ((clock & CLOCK_BITS) != cookie >> 27) {
 		if (clock == 0 || (--clock & CLOCK_BITS) != cookie >> 27)

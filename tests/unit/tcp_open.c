@@ -284,19 +284,22 @@ START_TEST(cookie_takes_data_with_it)
 END_TEST
 
 /* A guess is refused; so is a cookie of more than two minutes ago, one for
- * another port, and one for another SYN. */
+ * another port, one for another SYN, and any while none was sent. */
 START_TEST(false_cookie_is_refused)
 {
 	struct h_seg *o;
 	uint32_t i;
 
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 5; i++) {
 		h_conf(&h);
 		h.s.conf.backlog = 0;
 		h_start(&h);
 		h_syn(&h, TH_SYN, true);
 		o = h_expect(&h, TH_SYN | TH_ACK);
-		if (i == 0)
+		ck_assert_uint_ne(h.s.net->cookie_us, 0);
+		if (i == 4)
+			h.s.net->cookie_us = 0;
+		else if (i == 0)
 			o->s.seq ^= 4;
 		else if (i == 1)
 			h.now += 129 * SEC;
