@@ -349,6 +349,19 @@ find_worker(struct io *io)
 	return 0;
 }
 
+/* A standby goes where the supervisor put the process before it. */
+static uint32_t
+choose_cpu(const struct io *io, const struct seat_args *a)
+{
+	uint32_t cpu = atomic_load(&io->slot->super.cpu);
+
+	if (a->cpu >= 0)
+		return (uint32_t)a->cpu;
+	if (a->standby != BOARD_NONE && cpu != (uint32_t)-1)
+		return cpu;
+	return (uint32_t)io->worker->cpus[io->slot->fixed.index];
+}
+
 /* The slot's lock is ours: all that is known of the slot from here on. */
 static int
 settle(struct io *io, const struct seat_args *a, struct seat_before *before)
@@ -372,8 +385,7 @@ settle(struct io *io, const struct seat_args *a, struct seat_before *before)
 	if (err < 0)
 		return err;
 	io->slot = slot;
-	io->cpu = a->cpu >= 0 ? (uint32_t)a->cpu :
-	    (uint32_t)io->worker->cpus[slot->fixed.index];
+	io->cpu = choose_cpu(io, a);
 	sign_in(io, before);
 	seat_phase(io, a, PHASE_ATTACHING);
 	return 0;

@@ -1,13 +1,14 @@
 """Workers come and go under load; connections go on, byte for byte."""
 import json
 import os
+import resource
 import selectors
 import socket
 import threading
 import time
 
-from lib import (Instance, OURS, Reply, Skip, TMP, claim, connect, echo,
-                 equal, http, kill, read, sh, test, wait_for)
+from lib import (Instance, OURS, Reply, Skip, TMP, claim, conf, connect,
+                 echo, equal, http, kill, read, sh, test, wait_for)
 from t_files import content, www
 from t_ws import Client, payload, ws
 
@@ -322,6 +323,121 @@ def workers_come_and_go_over_a_wire_under_wget():
                                  "errors", "whole_us")})
         equal((r["failed"], r["mismatched"]), (0, 0), "failed, mismatched")
         equal(sum(r["errors"].values()), 0, "errors")
+
+
+def said(i, *args):
+    """What a command that is refused says."""
+    p = i.cli(*args, ok=(1,))
+    return p.stderr.strip()
+
+
+@test
+def add_takes_a_cpu_and_a_count_or_says_what_it_allows():
+    entry = echo().replace("count = 1;", "count = 1; spare = 2;")
+    with Instance([entry]) as i:
+        last = os.cpu_count() - 1
+        for args, want in (
+                (("nosuch",), "no worker entry or service is called "
+                 "\"nosuch\": echo (echo)"),
+                (("echo", "--cpu", "900"),
+                 "CPU 900 does not exist: allowed 0 to %d" % last),
+                (("echo", "--cpu", "x"), "--cpu x: allowed 0 to 1023"),
+                (("echo", "--count", "0"), "--count 0: allowed 1 to 16"),
+                (("echo", "--count", "3"), "2 slots are free of echo, not "
+                 "3: its entry needs a larger `spare`")):
+            equal(said(i, "add", *args), "starfish: " + want, args)
+        i.cli("add", "echo", "--count", "2", "--cpu", "0")
+        equal([(w["state"], w["cpu"], w["restarts"]) for w in i.workers()],
+              [("SERVING", 1, 0), ("SERVING", 0, 0), ("SERVING", 0, 0)],
+              "workers")
+        equal(sorted(buckets(i, "echo").values()), [170, 171, 171], "buckets")
+        equal(said(i, "add", "echo"), "starfish: 0 slots are free of echo, "
+              "not 1: its entry needs a larger `spare`", "full")
+        # whoever takes over runs where the dead one did
+        pid = i.pids()[2]
+        kill(pid)
+        wait_for("a successor", lambda: i.pids()[2] not in (0, pid) and
+                 i.workers()[2]["state"] == "SERVING")
+        equal(i.workers()[2]["cpu"], 0, "cpu")
+        i.cli("remove", "1")
+        i.cli("remove", "2")
+        equal(said(i, "remove", "2"), "starfish: slot 2 (echo, echo) is "
+              "EMPTY, not SERVING", "removed already")
+        i.cli("add", "echo", "--count", "2")
+        equal([w["cpu"] for w in i.workers()], [1, 1, 1], "as configured")
+
+
+@test
+def an_added_worker_takes_what_the_last_one_left():
+    """Nobody is there to give it: the primary does."""
+    entry = echo().replace("count = 1;", "count = 1; spare = 2;")
+    with Instance([entry]) as i:
+        i.cli("add", "echo")
+        i.cli("remove", "0")
+        i.cli("remove", "1")
+        equal(buckets(i, "echo"), {0: 0, 1: 512, 2: 0}, "all gone")
+        i.cli("add", "echo")        # in slot 0
+        equal(buckets(i, "echo"), {0: 512, 1: 0, 2: 0}, "added")
+        with connect(7, seconds=5) as s:
+            s.sendall(b"hello")
+            equal(s.recv(5), b"hello", "an answer")
+            i.cli("add", "echo", "--count", "2")
+            s.sendall(b"again")
+            equal(s.recv(5), b"again", "an answer")
+        equal(sorted(buckets(i, "echo").values()), [170, 171, 171], "buckets")
+
+
+MANY = 10000
+
+
+def even(i, group):
+    """Connections of a group's workers are within 10 % of equal shares."""
+    c = {w["slot"]: w["connections"] for w in i.workers()
+         if w["group"] == group}
+    print("connections by slot:", c)
+    mean = sum(c.values()) / len(c)
+    claim(mean > 2000, "%d connections each" % mean)
+    for slot, n in c.items():
+        claim(abs(n - mean) <= 0.1 * mean, "slot %d has %d of %d" % (
+            slot, n, sum(c.values())))
+
+
+@test
+def ten_thousand_connections_are_shared_out_on_tap():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MANY + 100, MANY + 100))
+    entry = echo().replace("count = 1; cpus = [ 1 ];",
+                           "count = 1; spare = 2; cpus = [ 0, 1 ];")
+    text = conf("mvmany", [entry]).replace(
+        "connections = 4096", "connections = %d" % (MANY + 64))
+    with Instance(name="mvmany", text=text) as i:
+        socks = [connect(7, seconds=10) for _ in range(MANY)]
+        print(i.cli("add", "echo").stdout)
+        equal(buckets(i, "echo"), {0: 256, 1: 256, 2: 0}, "after one more")
+        print(i.cli("add", "echo", "--cpu", "0").stdout)
+        wait_for("all", lambda: sum(conns(i).values()) == MANY)
+        even(i, "echo")
+        equal(sorted(buckets(i, "echo").values()), [170, 171, 171], "buckets")
+        for s in socks[::50]:
+            s.sendall(b"here")
+        for s in socks[::50]:
+            equal(s.recv(4), b"here", "an answer")
+        for s in socks:
+            s.close()
+
+
+@test
+def ten_thousand_connections_are_shared_out_over_a_wire():
+    www((SIZE,))
+    text = WIRE % {"name": "mveven", "root": TMP}
+    text = text.replace("connections = 4096", "connections = %d" % (MANY + 64))
+    text = text.replace("concurrency = 200", "concurrency = %d" % MANY)
+    i = Instance(name="mveven", text=text)
+    with i:
+        # a storm of so many overflows the backlog: not all come in
+        wait_for("load", lambda: conns(i)[0] >= MANY // 2, 20)
+        print(i.cli("add", "web").stdout)
+        equal(buckets(i, "web"), {0: 256, 1: 256}, "after add")
+        even(i, "web")
 
 
 AF_PACKET = """{ name = "tap0"; type = "vdev";

@@ -232,8 +232,11 @@ mover_drain(struct super *s, const struct ctl_request *r, char *text,
 		return no(text, len, busy(s));
 	start_slot_name(s, r->slot, name, sizeof(name));
 	if (r->verb == CTL_REMOVE && sl->child.pidfd < 0 &&
+	    (sl->state != SLOT_EMPTY || sl->want_spawn) &&
 	    slot_event(sl, EV_STOP, s->now_us) == 0) {
 		sl->finished = 1;
+		if (!desc_of(s, group_of(s, r->slot))->stays)
+			share_out(s, group_of(s, r->slot));
 		snprintf(text, len, "%s is given up", name);
 		return 0;
 	}
@@ -310,6 +313,36 @@ refill(struct super *s, struct slot *sl)
 	super_ring(s, BOARD_NONE);
 }
 
+/*
+ * A slot in which nobody sits or will sit, and that still owns what others are
+ * to have: the primary gives it.
+ */
+static void
+vacate(struct super *s, const struct slot *sl)
+{
+	uint32_t g, k, dead, i = sl->number;
+
+	if (sl->super == NULL || sl->child.pidfd >= 0 || sl->want_spawn ||
+	    (sl->state != SLOT_EMPTY && !sl->gave_up) || s->primary_dead)
+		return;
+	g = group_of(s, i);
+	dead = atomic_load(&sl->super->dead_pid);
+	if (dead == 0 || atomic_load(&sl->super->empty_pid) == dead ||
+	    g >= s->conf.nworkers || desc_of(s, g)->stays)
+		return;
+	for (k = 0; k < BOARD_BUCKETS; k++)
+		if (BUCKET_OWNER(atomic_load(&s->board->bucket[g][k])) == i &&
+		    atomic_load(&s->board->want[g][k]) != i &&
+		    atomic_load(&s->board->want[g][k]) < BOARD_SLOTS)
+			break;
+	if (k == BOARD_BUCKETS)
+		return;
+	/* release: the primary sees the wishes */
+	atomic_store_explicit(&sl->super->empty_pid, dead,
+	    memory_order_release);
+	super_ring(s, BOARD_NONE);
+}
+
 /* ---- following ----------------------------------------------------------- */
 
 void
@@ -363,6 +396,7 @@ mover_turn(struct super *s)
 	for (i = 0; i < s->nslots; i++) {
 		sl = &s->slot[i];
 		refill(s, sl);
+		vacate(s, sl);
 		if (s->mover.leaving[i] != 0)
 			follow_leaving(s, sl);
 		if (s->mover.fresh[i] && sl->state == SLOT_SERVING) {
