@@ -4,11 +4,9 @@
 #include <glob.h>
 #include <mntent.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -20,6 +18,7 @@
 #include "primary.h"
 
 #include "../common/log.h"
+#include "../common/start.h"
 
 #define HUGETLBFS_TYPE	0x958458f6
 #define HUGE_SYS	"/sys/kernel/mm/hugepages/hugepages-%lukB"
@@ -32,13 +31,6 @@
  * up to 512 GiB from here.
  */
 #define EAL_BASE	"0x4000000000"
-
-#define EAL_ARGS	40
-struct eal_args {
-	int n;
-	char *v[EAL_ARGS + 1];
-	char text[EAL_ARGS][256];
-};
 
 /* ---- hugepages --------------------------------------------------------- */
 
@@ -200,26 +192,9 @@ eal_log_open(void)
 
 /* ---- arguments --------------------------------------------------------- */
 
-static void eal_arg(struct eal_args *a, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-eal_arg(struct eal_args *a, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (a->n == EAL_ARGS)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(a->text[a->n], sizeof(a->text[0]), fmt, ap);
-	va_end(ap);
-	a->v[a->n] = a->text[a->n];
-	a->n++;
-}
-
 /* lcore 0 on all cpus that we may use: the primary mostly sleeps. */
 static void
-eal_arg_lcores(struct eal_args *a)
+eal_arg_lcores(struct start_args *a)
 {
 	char list[200] = "";
 	size_t n = 0;
@@ -239,7 +214,7 @@ eal_arg_lcores(struct eal_args *a)
 		n += (size_t)snprintf(list + n, sizeof(list) - n,
 		    end > c ? "%s%d-%d" : "%s%d", n > 0 ? "," : "", c, end);
 	}
-	eal_arg(a, "--lcores=0@(%s)", list);
+	start_arg(a, "--lcores=0@(%s)", list);
 }
 
 /*
@@ -248,7 +223,7 @@ eal_arg_lcores(struct eal_args *a)
  * node that gets nothing is limited to less than one page.
  */
 static void
-eal_arg_memory(struct eal_args *a, const struct primary *p)
+eal_arg_memory(struct start_args *a, const struct primary *p)
 {
 	char mem[128] = "", limit[128] = "";
 	size_t m = 0, l = 0;
@@ -265,56 +240,44 @@ eal_arg_memory(struct eal_args *a, const struct primary *p)
 		l += (size_t)snprintf(limit + l, sizeof(limit) - l, "%s%lu",
 		    i > 0 ? "," : "", (unsigned long)(mb > 0 ? mb : 1));
 	}
-	eal_arg(a, "--socket-mem=%s", mem);
-	eal_arg(a, "--socket-limit=%s", limit);
+	start_arg(a, "--socket-mem=%s", mem);
+	start_arg(a, "--socket-limit=%s", limit);
 }
 
 static void
-eal_arg_devices(struct eal_args *a, const struct primary *p)
+eal_arg_devices(struct start_args *a, const struct primary *p)
 {
 	uint32_t i, n = 0;
 
 	for (i = 0; i < p->conf->nports; i++) {
 		if (p->conf->ports[i].type != PORT_PCI)
 			continue;
-		eal_arg(a, "--allow=%s", p->conf->ports[i].device);
+		start_arg(a, "--allow=%s", p->conf->ports[i].device);
 		n++;
 	}
 	if (n == 0) {
-		eal_arg(a, "--no-pci");
+		start_arg(a, "--no-pci");
 		/* no device does DMA: addresses need no translation */
-		eal_arg(a, "--iova-mode=va");
+		start_arg(a, "--iova-mode=va");
 	}
-}
-
-/* With many devices and pages, descriptors are many: take what is allowed. */
-static void
-raise_nofile(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
 int
 eal_start(struct primary *p)
 {
-	static struct eal_args a;	/* EAL keeps pointers into it */
+	static struct start_args a;	/* EAL keeps pointers into it */
 
-	raise_nofile();
+	start_nofile();
 	eal_log_open();
-	eal_arg(&a, "starfish-primary");
-	eal_arg(&a, "--proc-type=primary");
-	eal_arg(&a, "--file-prefix=%s", p->prefix);
-	eal_arg(&a, "--base-virtaddr=" EAL_BASE);
-	eal_arg(&a, "--single-file-segments");
-	eal_arg(&a, "--huge-dir=%s", p->huge_dir);
-	eal_arg(&a, "--log-level=notice");
+	start_arg(&a, "starfish-primary");
+	start_arg(&a, "--proc-type=primary");
+	start_arg(&a, "--file-prefix=%s", p->prefix);
+	start_arg(&a, "--base-virtaddr=" EAL_BASE);
+	start_arg(&a, "--single-file-segments");
+	start_arg(&a, "--huge-dir=%s", p->huge_dir);
+	start_arg(&a, "--log-level=notice");
 	/* says at each start that it has no legacy socket */
-	eal_arg(&a, "--log-level=lib.telemetry:error");
+	start_arg(&a, "--log-level=lib.telemetry:error");
 	eal_arg_lcores(&a);
 	eal_arg_memory(&a, p);
 	eal_arg_devices(&a, p);

@@ -3,11 +3,9 @@
 #include <errno.h>
 #include <glob.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -18,37 +16,14 @@
 
 #include "../common/log.h"
 #include "../common/shm.h"
+#include "../common/start.h"
 #include "io/find.h"
 #include "io/live.h"
 #include "lcore.h"
 
-#define EAL_ARGS	16
 #define POOL_OPS	"ring_sp_sc"	/* as mbuf_pool_create() has it */
 
 static bool attached;		/* EAL has files of ours */
-
-struct eal_args {
-	int n;
-	char *v[EAL_ARGS + 1];
-	char text[EAL_ARGS][128];
-};
-
-static void eal_arg(struct eal_args *a, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-eal_arg(struct eal_args *a, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (a->n == EAL_ARGS)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(a->text[a->n], sizeof(a->text[0]), fmt, ap);
-	va_end(ap);
-	a->v[a->n] = a->text[a->n];
-	a->n++;
-}
 
 static void
 on_alarm(int sig)
@@ -72,18 +47,6 @@ attach_limit(int64_t ms)
 	alarm(ms > 0 ? (unsigned int)((ms + 999) / 1000) : 0);
 }
 
-/* With many devices and pages, descriptors are many: take what is allowed. */
-static void
-raise_nofile(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &rl);
-}
-
 static bool
 uses_pci(const struct board *b)
 {
@@ -98,7 +61,7 @@ uses_pci(const struct board *b)
 
 /* Our one lcore: on io->cpu, or anywhere as long as we have no slot. */
 static void
-eal_lcore(struct eal_args *a, const struct io *io, uint32_t lcore)
+eal_lcore(struct start_args *a, const struct io *io, uint32_t lcore)
 {
 	char list[100] = "";
 	cpu_set_t set;
@@ -106,7 +69,7 @@ eal_lcore(struct eal_args *a, const struct io *io, uint32_t lcore)
 	int cpu;
 
 	if (io->slot != NULL) {
-		eal_arg(a, "--lcores=%u@%u", lcore, io->cpu);
+		start_arg(a, "--lcores=%u@%u", lcore, io->cpu);
 		return;
 	}
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
@@ -116,13 +79,13 @@ eal_lcore(struct eal_args *a, const struct io *io, uint32_t lcore)
 			n += (size_t)snprintf(list + n, sizeof(list) - n,
 			    "%s%d", n > 0 ? "," : "", cpu);
 	}
-	eal_arg(a, "--lcores=%u@(%s)", lcore, n > 0 ? list : "0");
+	start_arg(a, "--lcores=%u@(%s)", lcore, n > 0 ? list : "0");
 }
 
 static int
 start_eal(struct io *io)
 {
-	static struct eal_args a;	/* EAL keeps pointers into it */
+	static struct start_args a;	/* EAL keeps pointers into it */
 	const struct board *b = io->board;
 	int lcore = lcore_take(io->board);
 
@@ -130,17 +93,17 @@ start_eal(struct io *io)
 		log_error("all %u lcore ids are taken", BOARD_LCORES - 1);
 		return lcore;
 	}
-	eal_arg(&a, "starfish-worker");
-	eal_arg(&a, "--proc-type=secondary");
-	eal_arg(&a, "--file-prefix=%s", b->head.prefix);
+	start_arg(&a, "starfish-worker");
+	start_arg(&a, "--proc-type=secondary");
+	start_arg(&a, "--file-prefix=%s", b->head.prefix);
 	eal_lcore(&a, io, (uint32_t)lcore);
-	eal_arg(&a, "--base-virtaddr=0x%lx", (unsigned long)b->head.base);
-	eal_arg(&a, "--single-file-segments");
-	eal_arg(&a, "--no-telemetry");
-	eal_arg(&a, "--log-level=warning");
+	start_arg(&a, "--base-virtaddr=0x%lx", (unsigned long)b->head.base);
+	start_arg(&a, "--single-file-segments");
+	start_arg(&a, "--no-telemetry");
+	start_arg(&a, "--log-level=warning");
 	if (!uses_pci(b)) {
-		eal_arg(&a, "--no-pci");
-		eal_arg(&a, "--iova-mode=va");
+		start_arg(&a, "--no-pci");
+		start_arg(&a, "--iova-mode=va");
 	}
 	rte_openlog_stream(stderr);
 	attached = true;
@@ -198,7 +161,7 @@ attach(struct io *io)
 {
 	int err;
 
-	raise_nofile();
+	start_nofile();
 	attach_limit(io->conf->start_timeout_ms);
 	err = start_eal(io);
 	if (err == 0)

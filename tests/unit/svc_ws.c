@@ -301,49 +301,76 @@ noise(struct wsc_buf *b, uint32_t n)
 	}
 }
 
+/* A connection that is to get one compressed message, and what comes back. */
+struct zipped {
+	struct wsc_buf data, zip, in;
+	struct wsc_in got;
+	struct net *n;
+	struct conn *c;
+};
+
+/* bits: of the window that request makes the server's. */
+static void
+zipped_begin(struct zipped *z, const char *request, int bits)
+{
+	*z = (struct zipped){ .got = { .bits = bits }, .n = make(NULL, 0) };
+	z->c = open_ws(z->n, request);
+}
+
+/* What came back is right, and so many messages. */
+static void
+zipped_read(struct zipped *z, uint32_t messages)
+{
+	ck_assert_uint_eq(wsc_read(&z->got, z->c->out, z->c->out_len),
+	    z->c->out_len);
+	ck_assert(!z->got.wrong);
+	ck_assert_uint_eq(z->got.n, messages);
+}
+
+static void
+zipped_end(struct zipped *z)
+{
+	wsc_free(&z->got);
+	free(z->data.p);
+	free(z->zip.p);
+	free(z->in.p);
+	mock_free(z->c);
+	mock_stop(z->n);
+}
+
 /* RFC 7692: a message of any size, in fragments, for each window of ours. */
 START_TEST(long_compressed_messages_come_back)
 {
 	static const char *const offer[] = { "", "; server_max_window_bits=9",
 	    "; server_max_window_bits=8", "; client_max_window_bits" };
 	static const int bits[] = { 15, 9, 8, 15 };
-	struct wsc_buf data = { 0 }, zip = { 0 }, in = { 0 };
-	struct wsc_in got = { .bits = bits[_i % 4] };
-	struct net *n = make(NULL, 0);
 	char request[1024];
-	struct conn *c;
+	struct zipped z;
 	size_t i, part;
 
 	snprintf(request, sizeof(request), WSC_REQUEST(
 	    "Sec-WebSocket-Extensions: permessage-deflate%s\r\n"),
 	    offer[_i % 4]);
-	c = open_ws(n, request);
-	noise(&data, 99000);
-	wsc_zip(&zip, data.p, data.n, 1, 15);
-	ck_assert_uint_gt(zip.n, 2 * WS_HOLD);
-	for (i = 0; i < zip.n; i += part) {
-		part = zip.n - i < 1000 ? zip.n - i : 1000;
-		wsc_frame(&in, (uint8_t)((i == 0 ? 0x42 : 0) |
-		    (i + part == zip.n ? 0x80 : 0)), zip.p + i, part, 1);
+	zipped_begin(&z, request, bits[_i % 4]);
+	noise(&z.data, 99000);
+	wsc_zip(&z.zip, z.data.p, z.data.n, 1, 15);
+	ck_assert_uint_gt(z.zip.n, 2 * WS_HOLD);
+	for (i = 0; i < z.zip.n; i += part) {
+		part = z.zip.n - i < 1000 ? z.zip.n - i : 1000;
+		wsc_frame(&z.in, (uint8_t)((i == 0 ? 0x42 : 0) |
+		    (i + part == z.zip.n ? 0x80 : 0)), z.zip.p + i, part, 1);
 		if (i == 50000)
-			wsc_frames(&in, "F9:mid");
+			wsc_frames(&z.in, "F9:mid");
 	}
-	play(n, c, in.p, in.n, _i / 4);
+	play(z.n, z.c, z.in.p, z.in.n, _i / 4);
 	if (_i / 4 & BYTES)
-		ck_assert_uint_lt(conn_readable(c), 1000);
-	ck_assert_uint_eq(wsc_read(&got, c->out, c->out_len), c->out_len);
-	ck_assert(!got.wrong);
-	ck_assert_uint_eq(got.n, 2);
-	ck_assert_uint_eq(got.m[0].op, WS_PONG);
-	ck_assert_uint_eq(got.m[1].data.n, data.n);
-	ck_assert_mem_eq(got.m[1].data.p, data.p, data.n);
-	ck_assert(mock_alive(c));
-	wsc_free(&got);
-	free(data.p);
-	free(zip.p);
-	free(in.p);
-	mock_free(c);
-	mock_stop(n);
+		ck_assert_uint_lt(conn_readable(z.c), 1000);
+	zipped_read(&z, 2);
+	ck_assert_uint_eq(z.got.m[0].op, WS_PONG);
+	ck_assert_uint_eq(z.got.m[1].data.n, z.data.n);
+	ck_assert_mem_eq(z.got.m[1].data.p, z.data.p, z.data.n);
+	ck_assert(mock_alive(z.c));
+	zipped_end(&z);
 }
 END_TEST
 
@@ -351,44 +378,35 @@ END_TEST
  * answer goes on where it stood. */
 START_TEST(held_compressed_messages_outlive_their_process)
 {
-	struct wsc_buf data = { 0 }, zip = { 0 }, in = { 0 };
-	struct wsc_in got = { .bits = 15 };
-	struct net *n = make(NULL, 0);
-	struct conn *c = open_ws(n, WSC_REQUEST(WSC_DEFLATE));
+	struct zipped z;
 	uint32_t i;
 
-	noise(&data, 20000);
+	zipped_begin(&z, WSC_REQUEST(WSC_DEFLATE), 15);
+	noise(&z.data, 20000);
 	for (i = 0; i < 40000; i++) {
-		uint8_t b = data.p[i * 7 % 20000];
+		uint8_t b = z.data.p[i * 7 % 20000];
 
-		wsc_add(&data, &b, 1);
+		wsc_add(&z.data, &b, 1);
 	}
 	for (i = 0; i < 10000; i++)
-		wsc_add(&data, "ab", 2);
-	wsc_zip(&zip, data.p, data.n, 1, 15);
-	wsc_frame(&in, 0xc2, zip.p, zip.n, 1);
-	wsc_frames(&in, "F1:next");
-	c->sndbuf = 600 + (uint32_t)_i * 37;
-	mock_input(n, c, in.p, in.n);
-	for (i = 0; i < 1000 && c->want > 0; i++) {
+		wsc_add(&z.data, "ab", 2);
+	wsc_zip(&z.zip, z.data.p, z.data.n, 1, 15);
+	wsc_frame(&z.in, 0xc2, z.zip.p, z.zip.n, 1);
+	wsc_frames(&z.in, "F1:next");
+	z.c->sndbuf = 600 + (uint32_t)_i * 37;
+	mock_input(z.n, z.c, z.in.p, z.in.n);
+	for (i = 0; i < 1000 && z.c->want > 0; i++) {
 		if (i % 3 != 2)
-			mock_restart(n);
-		mock_ack(n, c);
+			mock_restart(z.n);
+		mock_ack(z.n, z.c);
 	}
 	ck_assert_uint_gt(i, 20);
-	ck_assert_uint_eq(wsc_read(&got, c->out, c->out_len), c->out_len);
-	ck_assert(!got.wrong);
-	ck_assert_uint_eq(got.n, 2);
-	ck_assert_uint_eq(got.m[0].data.n, data.n);
-	ck_assert_mem_eq(got.m[0].data.p, data.p, data.n);
-	ck_assert_mem_eq(got.m[1].data.p, "next", 4);
-	ck_assert_uint_eq(conn_readable(c), 0);
-	wsc_free(&got);
-	free(data.p);
-	free(zip.p);
-	free(in.p);
-	mock_free(c);
-	mock_stop(n);
+	zipped_read(&z, 2);
+	ck_assert_uint_eq(z.got.m[0].data.n, z.data.n);
+	ck_assert_mem_eq(z.got.m[0].data.p, z.data.p, z.data.n);
+	ck_assert_mem_eq(z.got.m[1].data.p, "next", 4);
+	ck_assert_uint_eq(conn_readable(z.c), 0);
+	zipped_end(&z);
 }
 END_TEST
 
@@ -396,29 +414,21 @@ END_TEST
  * its connection with 1011, and nothing wrong is ever sent. */
 START_TEST(a_successor_ends_a_long_compressed_message)
 {
-	struct wsc_buf data = { 0 }, zip = { 0 }, in = { 0 };
-	struct wsc_in got = { .bits = 15 };
-	struct net *n = make(NULL, 0);
-	struct conn *c = open_ws(n, WSC_REQUEST(WSC_DEFLATE));
+	struct zipped z;
 
-	noise(&data, 99000);
-	wsc_zip(&zip, data.p, data.n, 1, 15);
-	wsc_frame(&in, 0xc2, zip.p, zip.n, 1);
-	mock_input(n, c, in.p, 50000);
-	ck_assert(mock_alive(c));
-	mock_restart(n);
-	mock_input(n, c, in.p + 50000, in.n - 50000);
-	wsc_read(&got, c->out, c->out_len);
-	ck_assert_uint_eq(got.n, 1);
-	ck_assert_uint_eq(got.m[0].op, WS_CLOSE);
-	ck_assert_mem_eq(got.m[0].data.p, "\x03\xf3", 2);
-	ck_assert(c->closed);
-	wsc_free(&got);
-	free(data.p);
-	free(zip.p);
-	free(in.p);
-	mock_free(c);
-	mock_stop(n);
+	zipped_begin(&z, WSC_REQUEST(WSC_DEFLATE), 15);
+	noise(&z.data, 99000);
+	wsc_zip(&z.zip, z.data.p, z.data.n, 1, 15);
+	wsc_frame(&z.in, 0xc2, z.zip.p, z.zip.n, 1);
+	mock_input(z.n, z.c, z.in.p, 50000);
+	ck_assert(mock_alive(z.c));
+	mock_restart(z.n);
+	mock_input(z.n, z.c, z.in.p + 50000, z.in.n - 50000);
+	zipped_read(&z, 1);
+	ck_assert_uint_eq(z.got.m[0].op, WS_CLOSE);
+	ck_assert_mem_eq(z.got.m[0].data.p, "\x03\xf3", 2);
+	ck_assert(z.c->closed);
+	zipped_end(&z);
 }
 END_TEST
 

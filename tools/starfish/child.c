@@ -15,6 +15,8 @@
 
 #include <bsd/string.h>
 
+#include "../../common/start.h"
+
 #define TAIL_BYTES	2000	/* of a log that is shown */
 
 /* The path of a program beside ours. */
@@ -35,18 +37,6 @@ beside(const char *program, char *buf, size_t len)
 	if ((size_t)snprintf(buf, len, "%s/%s", self, program) >= len)
 		return -ENAMETOOLONG;
 	return access(buf, X_OK) < 0 ? -errno : 0;
-}
-
-/* As many descriptors as are allowed: memory and queues take many. */
-static void
-raise_nofile(void)
-{
-	struct rlimit rl;
-
-	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
-		return;
-	rl.rlim_cur = rl.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &rl);
 }
 
 /* In the new process: become the program, or end with status 127. */
@@ -79,7 +69,7 @@ become(const char *path, char *const argv[], char *const env[],
 	unsetenv("RUNTIME_DIRECTORY");
 	for (i = 0; env != NULL && env[i] != NULL; i++)
 		putenv(env[i]);
-	raise_nofile();
+	start_nofile();
 	execv(path, argv);
 	dprintf(2, "%s: %s\n", path, strerror(errno));
 	_exit(127);
