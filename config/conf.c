@@ -20,6 +20,8 @@ static const char *const top_keys[] = {
 	"memory", "tcp", "ip", "security", "ports", "workers", NULL
 };
 
+#define CONF_MAX	(256 << 10) /* bytes of a file */
+
 /* Tell what hinders libconfig: it reports a missing file without a reason. */
 static int
 read_file(struct reader *r)
@@ -35,6 +37,12 @@ read_file(struct reader *r)
 	if (!S_ISREG(st.st_mode)) {
 		reader_fail(r, NULL, "not a file");
 		return -EINVAL;
+	}
+	/* libconfig's time grows with the square of a line's length */
+	if (st.st_size > CONF_MAX) {
+		reader_fail(r, NULL, "%lld bytes: allowed at most %d",
+		    (long long)st.st_size, CONF_MAX);
+		return -EFBIG;
 	}
 	strlcpy(dir, r->file, sizeof(dir));
 	slash = strrchr(dir, '/');

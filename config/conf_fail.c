@@ -32,6 +32,18 @@ add_line(char *buf, size_t len, const struct reader *r,
 		snprintf(buf + n, len - n, "%s: %s", file, text);
 }
 
+/* A message is one line, whatever was found, and tells a terminal nothing. */
+static const char *
+clean(char *text)
+{
+	char *p;
+
+	for (p = text; *p != '\0'; p++)
+		if (iscntrl((unsigned char)*p))
+			*p = '?';
+	return text;
+}
+
 void
 reader_fail(struct reader *r, const config_setting_t *s, const char *fmt, ...)
 {
@@ -42,7 +54,7 @@ reader_fail(struct reader *r, const config_setting_t *s, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	r->nerr++;
-	add_line(r->err, r->errlen, r, s, text);
+	add_line(r->err, r->errlen, r, s, clean(text));
 }
 
 void
@@ -54,7 +66,7 @@ reader_warn(struct reader *r, const config_setting_t *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	add_line(r->c->warnings, sizeof(r->c->warnings), r, s, text);
+	add_line(r->c->warnings, sizeof(r->c->warnings), r, s, clean(text));
 }
 
 /*

@@ -3,6 +3,7 @@
  * and what is allowed.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +109,9 @@ static const struct wrong wrongs[] = {
 	  "[ \"10.7.0.0/24\", \"10.8.0.255/24\" ]; } );\n" WORKERS,
 	  { "\"10.7.0.0/24\": the address of the network itself",
 	    "\"10.8.0.255/24\": the address of the network itself" } },
+	/* a message is one line, whatever the file says */
+	{ "name = \"a\\nb\\x1b[31m\";\n" PORTS WORKERS,
+	  { ":1: name = \"a?b?[31m\": allowed 1 to 31 letters" } },
 	/* types */
 	{ NAME "memory = { buffers = \"many\"; };\n" PORTS WORKERS,
 	  { ":2: memory.buffers = \"many\": ", "allowed 2048 to " } },
@@ -379,6 +383,21 @@ START_TEST(file_that_is_missing_or_a_directory_is_said_so)
 }
 END_TEST
 
+/* One line of some megabytes would take libconfig minutes. */
+START_TEST(a_file_that_is_too_long_is_not_read)
+{
+	static char text[(256 << 10) + 64], err[CONF_ERRLEN];
+	static struct conf c;
+
+	memset(text, '#', sizeof(text) - 1);
+	memcpy(text, NAME PORTS WORKERS, strlen(NAME PORTS WORKERS));
+	write_conf(text);
+	ck_assert_int_eq(conf_load(&c, file, descs, err, sizeof(err)),
+	    -EFBIG);
+	ck_assert_ptr_nonnull(strstr(err, "bytes: allowed at most 262144"));
+}
+END_TEST
+
 START_TEST(networks_of_two_addresses_have_both)
 {
 	static struct conf c;
@@ -421,6 +440,7 @@ main(void)
 	tcase_add_test(t, several_mistakes_are_told_at_once);
 	tcase_add_test(t, many_mistakes_do_not_overflow_the_message);
 	tcase_add_test(t, file_that_is_missing_or_a_directory_is_said_so);
+	tcase_add_test(t, a_file_that_is_too_long_is_not_read);
 	tcase_add_test(t, networks_of_two_addresses_have_both);
 	tcase_add_test(t, shared_cpu_is_a_warning);
 	suite_add_tcase(s, t);
