@@ -94,11 +94,13 @@ int
 ip_route(const struct net *n, struct tuple *t)
 {
 	uint32_t dst = rd32_be(t->raddr + 12), port, i, best = UINT32_MAX;
-	uint32_t best_mask = 0, src = 0;
+	uint32_t best_mask = 0, src = 0, host = __builtin_bswap32(dst);
 
 	if (t->family == 6)
 		return route6(n, t);
-	if (t->family != 4)
+	/* nobody, this very host, groups and what is reserved */
+	if (t->family != 4 || host >> 24 == 0 || host >> 24 == 127 ||
+	    host >> 28 >= 14)
 		return -ENETUNREACH;
 	for (port = 0; port < n->conf.nports; port++) {
 		const struct net_port *np = &n->port[port];
@@ -119,7 +121,8 @@ ip_route(const struct net *n, struct tuple *t)
 			src = np->addr4_be[0];
 		}
 	}
-	if (best == UINT32_MAX)
+	/* RFC 9293 §3.9.1.1: all of a network are no peer */
+	if (best == UINT32_MAX || ip4_broadcast(&n->port[best], dst))
 		return -ENETUNREACH;
 	t->port = (uint8_t)best;
 	if (is_unspecified(t->laddr))

@@ -455,6 +455,34 @@ START_TEST(old_syn_ack_is_refused_and_the_attempt_goes_on)
 }
 END_TEST
 
+/* RFC 9293 §3.9.1.1 (MUST-46): who cannot be one peer is refused at once:
+ * nobody, ourselves by loopback, groups, all of a network. */
+START_TEST(connect_is_to_one_station)
+{
+	static const uint8_t bad[][4] = { { 0, 0, 0, 0 }, { 0, 1, 2, 3 },
+	    { 127, 0, 0, 1 }, { 224, 0, 0, 1 }, { 239, 1, 1, 1 },
+	    { 240, 0, 0, 1 }, { 255, 255, 255, 255 }, { 10, 0, 0, 255 } };
+	struct net_addr to = { .family = 4, .port = 80 };
+	struct conn *c;
+	uint32_t i;
+
+	h_conf(&h);
+	h.s.conf.port[0].addr[0].prefix = 24;
+	h.s.conf.port[0].gateway = (struct board_addr){ .addr = { 10, 0, 0, 9 },
+	    .family = 4 };
+	h_start(&h);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		memcpy(to.addr, bad[i], 4);
+		ck_assert_int_eq(net_connect(h.s.net, NULL, &to, h.now, &c),
+		    -ENETUNREACH);
+	}
+	memcpy(to.addr, (uint8_t[]){ 10, 0, 0, 254 }, 4);
+	ck_assert_int_eq(net_connect(h.s.net, NULL, &to, h.now, &c), 0);
+	h_run(&h);
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 9293 §3.8.3: SYNs after 1, 2, 4 ... seconds, then ETIMEDOUT. */
 START_TEST(connect_times_out)
 {
@@ -688,6 +716,7 @@ suite(void)
 	tcase_add_test(t, data_written_early_follows_the_handshake);
 	tcase_add_test(t, connect_is_refused_only_by_a_valid_rst);
 	tcase_add_test(t, old_syn_ack_is_refused_and_the_attempt_goes_on);
+	tcase_add_test(t, connect_is_to_one_station);
 	tcase_add_test(t, connect_times_out);
 	tcase_add_test(t, simultaneous_open);
 	tcase_add_test(t, icmp_ends_only_an_attempt);
