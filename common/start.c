@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 void
@@ -18,6 +19,12 @@ start_arg(struct start_args *a, const char *fmt, ...)
 	assert(len >= 0 && (size_t)len < sizeof(a->text[0]));
 	a->v[a->n] = a->text[a->n];
 	a->n++;
+}
+
+void
+start_name(const char *name)
+{
+	prctl(PR_SET_NAME, name);
 }
 
 void

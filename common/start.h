@@ -23,4 +23,8 @@ void	start_arg(struct start_args *a, const char *fmt, ...)
 /* With many devices and pages, descriptors are many: take what is allowed. */
 void	start_nofile(void);
 
+/* The name that ps(1) shows: the kernel gives a process that was started by a
+ * descriptor that of the descriptor. */
+void	start_name(const char *name);
+
 #endif

@@ -267,6 +267,7 @@ eal_start(struct primary *p)
 {
 	static struct start_args a;	/* EAL keeps pointers into it */
 
+	start_name("starfish-primary");
 	start_nofile();
 	eal_log_open();
 	start_arg(&a, "starfish-primary");

@@ -16,6 +16,7 @@
 
 #include "../common/bell.h"
 #include "../common/log.h"
+#include "../common/start.h"
 #include "../common/resident.h"
 #include "adopt.h"
 #include "attach.h"
@@ -269,6 +270,7 @@ main(int argc, char **argv, char **envp)
 	setproctitle_init(argc, argv, envp);
 	options(argc, argv, &a);
 	io.bell = -1;
+	start_name("starfish-worker");
 	log_init("starfish-worker", a.name, LOG_LEVEL_INFO);
 	signals();
 	crash_open();

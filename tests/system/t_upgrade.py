@@ -9,8 +9,8 @@ import threading
 import time
 
 from lib import (BUILD, OURS, TMP, Instance, claim, connect, equal, get, http,
-                 kill, processes, sh, starfish, test, wait_deaths, wait_for,
-                 write)
+                 kill, processes, read, sh, starfish, test, wait_deaths,
+                 wait_for, write)
 from t_files import content, www
 from t_standby import ask, instance, living, lost_nothing, ready
 
@@ -301,6 +301,42 @@ def another_layout_starts_with_the_roots_that_were_served():
         claim("v2: No such file" in p.stdout + p.stderr and "nothing was "
               "changed" in p.stderr, p.stderr)
         equal(get("/two.txt").body, b"two", "it goes on")
+
+
+@test
+def programs_that_are_replaced_while_it_runs_replace_nobody():
+    """A package is unpacked, its upgrade not yet said: who dies meanwhile is
+    replaced by what fits the memory, the program of the start."""
+    www()
+    d = os.path.join(TMP, "installed")
+    shutil.copytree(BUILD + "/bin", d)
+    new = relaid()
+    with instance() as i:
+        i.down()
+        sh(d + "/starfish", "up", "-c", i.file, "--detach")
+        wait_for("a standby", lambda: ready(i))
+        for p in ("starfish", "starfish-primary", "starfish-worker"):
+            shutil.copy("%s/%s" % (new, p), d + "/new")
+            os.rename(d + "/new", "%s/%s" % (d, p))
+        for _ in range(3):
+            pid = i.pids()[0]
+            kill(pid)
+            wait_for("another one, and a standby", lambda: i.well() and
+                     i.pids()[0] not in (0, pid) and ready(i), 10)
+            equal(get("/f64.bin").body, content(64), "it serves")
+        equal(read("/proc/%d/comm" % i.pids()[0]).strip(), "starfish-worker",
+              "its name")
+        # and a new primary
+        kill(i.status()["primary"]["pid"])
+        wait_for("its death is seen", lambda: not i.well())
+        i.cli("renew")
+        wait_for("generation 2", lambda: i.well() and
+                 i.status()["generation"] == 2, 20)
+        equal(get("/f64.bin").body, content(64), "it serves")
+        # now the new ones
+        sh(d + "/starfish", "version")
+        i.cli("upgrade", "--worker", d + "/starfish-worker")
+        equal(get("/f64.bin").body, content(64), "anew")
 
 
 @test

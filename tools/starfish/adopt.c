@@ -202,24 +202,38 @@ take_board(struct super *s)
 	return err;
 }
 
-/* An upgrade may have replaced the program of all workers. It will be run with
- * our rights: what a worker wrote on the board does not count. */
+/*
+ * What runs goes on running: an upgrade may have replaced the program of all
+ * workers, and files with the names of ours may be of another build. They will
+ * be run with our rights: what a worker wrote on the board does not count.
+ */
 static void
 take_program(struct super *s)
 {
 	char path[BOARD_PATH];
 	uint32_t i, group, index;
+	int fd;
+
+	fd = s->primary.pidfd >= 0 ? trust_program(s->primary.pid, path,
+	    sizeof(path)) : -1;
+	if (fd >= 0 && s->primary_fd >= 0)
+		close(s->primary_fd);
+	if (fd >= 0)
+		s->primary_fd = fd;
 
 	for (i = 0; i < s->nslots; i++) {
 		if (s->slot[i].child.pidfd < 0 ||
 		    conf_slot(&s->conf, i, &group, &index) < 0 ||
 		    program_is(&s->conf.workers[group]))
 			continue;
-		if (trust_program(s->slot[i].child.pid, path,
-		    sizeof(path)) == 0 && access(path, X_OK) == 0) {
-			strlcpy(s->program[0], path, sizeof(s->program[0]));
-			return;
-		}
+		fd = trust_program(s->slot[i].child.pid, path, sizeof(path));
+		if (fd < 0)
+			continue;
+		strlcpy(s->program[0], path, sizeof(s->program[0]));
+		if (s->program_fd[0] >= 0)
+			close(s->program_fd[0]);
+		s->program_fd[0] = fd;
+		return;
 	}
 }
 

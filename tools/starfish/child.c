@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,13 +20,15 @@
 
 #define TAIL_BYTES	2000	/* of a log that is shown */
 
-/* The path of a program beside ours. */
+/* The path of a program: beside ours, unless it is whole. */
 static int
-beside(const char *program, char *buf, size_t len)
+find(const char *program, char *buf, size_t len)
 {
 	char self[PATH_MAX], *slash;
 	ssize_t n;
 
+	if (program[0] == '/')
+		return strlcpy(buf, program, len) >= len ? -ENAMETOOLONG : 0;
 	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	if (n < 0)
 		return -errno;
@@ -36,13 +39,42 @@ beside(const char *program, char *buf, size_t len)
 	*slash = '\0';
 	if ((size_t)snprintf(buf, len, "%s/%s", self, program) >= len)
 		return -ENAMETOOLONG;
-	return access(buf, X_OK) < 0 ? -errno : 0;
+	return 0;
 }
+
+int
+child_hold(const char *program)
+{
+	char path[PATH_MAX];
+
+	if (find(program, path, sizeof(path)) < 0)
+		return -1;
+	return open(path, O_PATH | O_CLOEXEC);
+}
+
+/* By its name, so that it bears one, unless another file has that now. */
+static void
+run(const char *path, int held, char *const argv[])
+{
+	struct stat was, is;
+
+	if (held >= 0 && fstat(held, &was) == 0 && (stat(path, &is) < 0 ||
+	    is.st_dev != was.st_dev || is.st_ino != was.st_ino))
+		execveat(held, "", argv, environ, AT_EMPTY_PATH);
+	execv(path, argv);
+}
+
+/* What is started, and what it gets. */
+struct start {
+	char path[PATH_MAX];
+	int held;		/* its file; -1 */
+	const char *log;
+	int notify_fd;
+};
 
 /* In the new process: become the program, or end with status 127. */
 static void
-become(const char *path, char *const argv[], char *const env[],
-    const char *log, int notify_fd)
+become(const struct start *st, char *const argv[], char *const env[])
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -58,50 +90,36 @@ become(const char *path, char *const argv[], char *const env[],
 	fd = open("/dev/null", O_RDONLY);
 	if (fd >= 0)
 		dup2(fd, 0);
-	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
+	fd = open(st->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
 	if (fd >= 0) {
 		dup2(fd, 1);
 		dup2(fd, 2);
 	}
 	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-	fcntl(notify_fd, F_SETFD, 0);
+	fcntl(st->notify_fd, F_SETFD, 0);
 	/* it would move DPDK's files away from where they are looked for */
 	unsetenv("RUNTIME_DIRECTORY");
 	for (i = 0; env != NULL && env[i] != NULL; i++)
 		putenv(env[i]);
 	start_nofile();
-	execv(path, argv);
-	dprintf(2, "%s: %s\n", path, strerror(errno));
+	run(st->path, st->held, argv);
+	dprintf(2, "%s: %s\n", st->path, strerror(errno));
 	_exit(127);
 }
 
-int
-child_spawn(struct child *c, char *const argv[], const char *log,
-    int notify_fd)
+static int
+spawn(struct child *c, const struct start *st, char *const argv[],
+    char *const env[])
 {
-	return child_spawn_env(c, argv, NULL, log, notify_fd);
-}
-
-int
-child_spawn_env(struct child *c, char *const argv[], char *const env[],
-    const char *log, int notify_fd)
-{
-	char path[PATH_MAX];
 	pid_t pid;
-	int err = 0;
+	int err;
 
-	if (argv[0][0] == '/')
-		snprintf(path, sizeof(path), "%s", argv[0]);
-	else
-		err = beside(argv[0], path, sizeof(path));
-	if (err < 0)
-		return err;
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		become(path, argv, env, log, notify_fd);
+		become(st, argv, env);
 	c->pid = pid;
 	c->pidfd = pidfd_open(pid, 0);
 	if (c->pidfd >= 0)
@@ -111,6 +129,31 @@ child_spawn_env(struct child *c, char *const argv[], char *const env[],
 	waitpid(pid, NULL, 0);
 	c->pid = 0;
 	return err;
+}
+
+int
+child_spawn_env(struct child *c, char *const argv[], char *const env[],
+    const char *log, int notify_fd)
+{
+	struct start st = { .held = -1, .log = log, .notify_fd = notify_fd };
+	int err = find(argv[0], st.path, sizeof(st.path));
+
+	if (err == 0 && access(st.path, X_OK) < 0)
+		err = -errno;
+	return err < 0 ? err : spawn(c, &st, argv, env);
+}
+
+int
+child_spawn_held(struct child *c, int held, char *const argv[],
+    const char *log, int notify_fd)
+{
+	struct start st = { .held = held, .log = log,
+	    .notify_fd = notify_fd };
+	int err = find(argv[0], st.path, sizeof(st.path));
+
+	if (err == 0 && held < 0 && access(st.path, X_OK) < 0)
+		err = -errno;
+	return err < 0 ? err : spawn(c, &st, argv, NULL);
 }
 
 int

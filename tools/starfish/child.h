@@ -22,14 +22,22 @@ struct child_end {
 #define CHILD_UNKNOWN	0	/* no CLD_* is 0 */
 
 /*
- * Start argv[0], a path or a program that lies beside this one, in a session
- * of its own. Standard output and error go to the end of the file log. It
- * inherits no descriptor but notify_fd. 0 or -errno.
+ * Hold the file of a program open, a path or the name of one that lies beside
+ * this one. A descriptor or -1. Names may come to be those of other files
+ * while an instance runs, as when a package is upgraded; who is started in a
+ * dead one's place has to be of the build that the memory is of.
  */
-int	child_spawn(struct child *c, char *const argv[], const char *log,
-	    int notify_fd);
+int	child_hold(const char *program);
 
-/* The same for a program that may lie anywhere (argv[0] absolute), with these
+/*
+ * Start argv[0], as above, in a session of its own: what is held of it, or,
+ * with -1, what has the name now. Standard output and error go to the end of
+ * the file log. It inherits no descriptor but notify_fd. 0 or -errno.
+ */
+int	child_spawn_held(struct child *c, int held, char *const argv[],
+	    const char *log, int notify_fd);
+
+/* The same for a program that may lie anywhere and is not held, with these
  * "NAME=value" in its environment. */
 int	child_spawn_env(struct child *c, char *const argv[],
 	    char *const env[], const char *log, int notify_fd);

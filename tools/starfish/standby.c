@@ -92,7 +92,8 @@ spawn(struct super *s, struct standby *sb, uint32_t program)
 	sb->ready = sb->killed = sb->dismissed = 0;
 	sb->program = (uint8_t)program;
 	sb->spawned_us = s->now_us;
-	err = child_spawn(&sb->child, argv, log, s->notify_fd);
+	err = child_spawn_held(&sb->child, s->program_fd[program], argv, log,
+	    s->notify_fd);
 	if (err < 0) {
 		super_say(s, "cannot start a standby: %s", strerror(-err));
 		s->standby_us = s->now_us + (FAIL_US << FAIL_MOST);

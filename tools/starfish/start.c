@@ -21,7 +21,8 @@ start_primary(struct super *s)
 	snprintf(fd, sizeof(fd), "%d", s->notify_fd);
 	super_log(s, BOARD_NONE, log, sizeof(log));
 	super_enter(s, SUPER_PRIMARY);
-	return child_spawn(&s->primary, argv, log, s->notify_fd);
+	return child_spawn_held(&s->primary, s->primary_fd, argv, log,
+	    s->notify_fd);
 }
 
 /* Sign the board as its supervisor; slots are empty from here on. */
@@ -185,7 +186,8 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
 	super_log(s, sl->number, log, sizeof(log));
 	sl->epoch = atomic_load(&s->board->slot[sl->number].worker.epoch);
 	err = program_is(w) ? program_spawn(s, sl, w, log) :
-	    child_spawn(&sl->child, argv, log, s->notify_fd);
+	    child_spawn_held(&sl->child, s->program_fd[sl->program], argv, log,
+	    s->notify_fd);
 	if (err < 0) {
 		super_say(s, "slot %u: cannot start %s: %s", sl->number,
 		    program_is(w) ? ((const struct program_conf *)

@@ -112,6 +112,8 @@ struct super {
 	/* workers' program: that of all, "": the one beside ours; and that of
 	 * an upgrade, "": there is none */
 	char program[2][BOARD_PATH];
+	int program_fd[2];	/* their files, see child_hold() */
+	int primary_fd;		/* the primary's */
 	struct upgrade upgrade;
 	uint64_t standby_us;	/* no new one before this time */
 	uint32_t standby_fails;	/* that ended before they were ready */

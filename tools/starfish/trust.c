@@ -52,8 +52,8 @@ trust_program(pid_t pid, char *buf, size_t len)
 {
 	size_t cut = sizeof(DELETED) - 1;
 	char link[64];
+	int fd, err;
 	ssize_t n;
-	int fd;
 
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
 	n = readlink(link, buf, len);
@@ -62,12 +62,14 @@ trust_program(pid_t pid, char *buf, size_t len)
 	if ((size_t)n == len)
 		return -ENAMETOOLONG;
 	buf[n] = '\0';
-	/* built anew: what lies there now is what a successor runs */
 	if ((size_t)n > cut && strcmp(buf + n - cut, DELETED) == 0)
 		buf[(size_t)n - cut] = '\0';
-	fd = trust_open(buf);
+	fd = open(link, O_PATH | O_CLOEXEC);
 	if (fd < 0)
+		return -errno;
+	err = judge(fd);
+	if (err == 0)
 		return fd;
 	close(fd);
-	return 0;
+	return err;
 }

@@ -19,8 +19,9 @@
 int	trust_open(const char *path);
 
 /*
- * The path of the program that a living process runs, as the kernel knows it.
- * 0; -errno: trust_open() does not take it, or it is not there any more.
+ * The program that a living process runs, as the kernel knows it: a descriptor
+ * of its file (O_PATH), which the name in buf may not lead to any more. -errno:
+ * as trust_open(), or there is no such process.
  */
 int	trust_program(pid_t pid, char *buf, size_t len);
 

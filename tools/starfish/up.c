@@ -396,6 +396,9 @@ verb_up(const struct request *rq)
 	memset(&s, 0, sizeof(s));
 	s.ready_fd = s.notify_fd = s.signal_fd = s.timer_fd = -1;
 	s.ctl_fd = s.pages_fd = s.primary.pidfd = s.dir.fd = -1;
+	s.program_fd[0] = child_hold("starfish-worker");
+	s.program_fd[1] = -1;
+	s.primary_fd = child_hold("starfish-primary");
 	if (rq->file != NULL && load(&s, rq->file) < 0)
 		return 1;
 	if (rq->adopt == ADOPT_YES ||

@@ -75,6 +75,9 @@ upgrade_begin(struct super *s, const char *file, char *err, size_t len)
 	for (i = 0; i < s->nslots; i++)
 		u->total += is_ours(s, i) && s->slot[i].state == SLOT_SERVING;
 	strlcpy(s->program[1], file, sizeof(s->program[1]));
+	if (s->program_fd[1] >= 0)
+		close(s->program_fd[1]);
+	s->program_fd[1] = child_hold(file);
 	s->standby_us = s->now_us;
 	standby_make_room(s);
 	super_say(s, "upgrade: %u workers hand over to %s, one by one",
@@ -103,6 +106,10 @@ finish(struct super *s)
 
 	strlcpy(s->program[0], s->program[1], sizeof(s->program[0]));
 	s->program[1][0] = '\0';
+	if (s->program_fd[0] >= 0)
+		close(s->program_fd[0]);
+	s->program_fd[0] = s->program_fd[1];
+	s->program_fd[1] = -1;
 	standby_retire(s, 0);
 	for (i = 0; i < s->nslots; i++)
 		s->slot[i].program = 0;
