@@ -11,7 +11,7 @@
 
 #include "tcp_priv.h"
 
-#define SEGS_FINE	1024u	/* entries of whatever size */
+#define SEGS_FINE	512u	/* entries of whatever size */
 
 static struct tcp_seg *
 segs(struct chunk *k)
@@ -157,13 +157,13 @@ last_seg(const struct net *n, struct tcp_ext *x)
 /*
  * Is there no place for one more? Each report of the peer's costs as much as
  * there are entries, so a peer that asked for tiny segments, to have very many
- * of them, has no more than one for each KiB in flight from some number on.
+ * of them, has one more for each KiB in flight from some number on.
  */
 static bool
 full(const struct conn *c, const struct tcp_ext *x)
 {
 	return x->nseg >= TCP_SEGS_MAX ||
-	    (x->nseg >= SEGS_FINE && x->nseg >= tcp_flight(c) >> 10);
+	    x->nseg >= SEGS_FINE + (tcp_flight(c) >> 10);
 }
 
 /*
