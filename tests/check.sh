@@ -17,6 +17,7 @@ step() {
 }
 
 step tidy tools/tidy
+step docs tests/doc-tests
 step pure tests/pure.sh "$build/lib/libstarfish-net.a"
 step layout tests/layout.sh "$build"
 step embed tests/embed.sh "$build"
