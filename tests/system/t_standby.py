@@ -28,6 +28,10 @@ def ready(i):
     return [s["pid"] for s in i.status()["standbys"] if s["state"] == "READY"]
 
 
+def nice(i):
+    return os.getpriority(os.PRIO_PROCESS, i.pids()[0])
+
+
 def ask(sock):
     sock.sendall(b"GET /f64.bin HTTP/1.1\r\nHost: h\r\n\r\n")
     return sock.recv(65536).endswith(content(64))
@@ -66,6 +70,7 @@ def a_standby_sits_down_in_a_dead_workers_slot():
                  i.pids()[0] != victim, 10)
         equal(i.pids()[0], sb[0], "it is the standby")
         claim(living(socks) >= 39, "one connection may be torn")
+        wait_for("it is not in a hurry any more", lambda: nice(i) == 0)
         wait_for("the next one", lambda: ready(i) and ready(i) != sb)
         claim("standby" in i.cli("status").stdout, "status shows it")
 
@@ -96,6 +101,7 @@ def without_standby_a_fresh_process_takes_over():
                  i.pids()[0] != victim, 10)
         claim(living(socks) >= 19, "one connection may be torn")
         equal(i.status()["standbys"], [], "none is wanted")
+        wait_for("it is not in a hurry any more", lambda: nice(i) == 0)
 
 
 @test

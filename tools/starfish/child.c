@@ -74,7 +74,8 @@ struct start {
 
 /* In the new process: become the program, or end with status 127. */
 static void
-become(const struct start *st, char *const argv[], char *const env[])
+become(const struct child *c, const struct start *st, char *const argv[],
+    char *const env[])
 {
 	struct sigaction sa = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -83,6 +84,7 @@ become(const struct start *st, char *const argv[], char *const env[])
 	setsid();
 	/* ours is for us: we sleep, and are in a hurry when we do not */
 	setpriority(PRIO_PROCESS, 0, 0);
+	setpriority(PRIO_PROCESS, 0, c->nice);
 	for (i = 1; i < SIGRTMIN; i++)
 		sigaction(i, &sa, NULL);
 	sigemptyset(&none);
@@ -119,7 +121,7 @@ spawn(struct child *c, const struct start *st, char *const argv[],
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		become(st, argv, env);
+		become(c, st, argv, env);
 	c->pid = pid;
 	c->pidfd = pidfd_open(pid, 0);
 	if (c->pidfd >= 0)

@@ -10,6 +10,7 @@
 struct child {
 	pid_t pid;		/* 0: none */
 	int pidfd;		/* -1: none */
+	int nice;		/* priority that it starts with */
 };
 
 /* How a child ended, as waitid(2) says. */
@@ -31,7 +32,8 @@ int	child_hold(const char *program);
 
 /*
  * Start argv[0], as above, in a session of its own: what is held of it, or,
- * with -1, what has the name now. Standard output and error go to the end of
+ * with -1, what has the name now. Its priority is c->nice; one below 0 takes a
+ * right, without which it is 0. Standard output and error go to the end of
  * the file log. It inherits no descriptor but notify_fd. 0 or -errno.
  */
 int	child_spawn_held(struct child *c, int held, char *const argv[],

@@ -92,6 +92,7 @@ spawn(struct super *s, struct standby *sb, uint32_t program)
 	sb->ready = sb->killed = sb->dismissed = 0;
 	sb->program = (uint8_t)program;
 	sb->spawned_us = s->now_us;
+	sb->child.nice = NICE;
 	err = child_spawn_held(&sb->child, s->program_fd[program], argv, log,
 	    s->notify_fd);
 	if (err < 0) {
@@ -99,7 +100,6 @@ spawn(struct super *s, struct standby *sb, uint32_t program)
 		s->standby_us = s->now_us + (FAIL_US << FAIL_MOST);
 		return;
 	}
-	standby_nice(sb->child.pid, NICE);
 	atomic_store(&w->pid_start, board_pid_start(sb->child.pid));
 	atomic_store(&w->pid, (uint32_t)sb->child.pid);
 }

@@ -185,6 +185,8 @@ spawn(struct super *s, struct slot *sl, const struct conf_worker *w,
 	snprintf(cpu_text, sizeof(cpu_text), "%u", cpu);
 	super_log(s, sl->number, log, sizeof(log));
 	sl->epoch = atomic_load(&s->board->slot[sl->number].worker.epoch);
+	/* clients wait: it is in a hurry until it serves, see watch.c */
+	sl->child.nice = sl->ndeaths > 0 && !program_is(w) ? SUPER_NICE : 0;
 	err = program_is(w) ? program_spawn(s, sl, w, log) :
 	    child_spawn_held(&sl->child, s->program_fd[sl->program], argv, log,
 	    s->notify_fd);

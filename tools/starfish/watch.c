@@ -35,7 +35,7 @@ follow_slot(struct super *s, struct slot *sl)
 	if (sl->state == SLOT_STARTING && phase >= PHASE_READY)
 		slot_event(sl, EV_READY, s->now_us);
 	if (sl->state == SLOT_READY && phase >= PHASE_SERVING) {
-		if (sl->by_standby)
+		if (sl->by_standby || sl->child.nice < 0)
 			standby_nice(sl->child.pid, 0);
 		slot_event(sl, EV_SERVING, s->now_us);
 		start_slot_name(s, sl->number, name, sizeof(name));
