@@ -161,8 +161,11 @@ echo_event(struct svc *s, struct conn *c, uint32_t events)
 
 	if (events & CONN_GONE)
 		return;
-	if (events & CONN_OPEN)
+	if (events & CONN_OPEN) {
 		st->stamp = conn_now(s->net);
+		/* a peer that waits for the rest puts its ACK off */
+		conn_nodelay(c, conf->mode == ECHO_BACK);
+	}
 	if (conf->mode == ECHO_BACK)
 		moved = send_back(s, c);
 	else

@@ -34,7 +34,7 @@ struct conn {
 	uint64_t timer;		/* 0: off */
 	uint32_t want;
 	struct net_addr remote;
-	bool fin, shut, closed, aborted, discarded, active;
+	bool fin, shut, closed, aborted, discarded, active, nodelay;
 	int error;
 	uint8_t *reserved;
 	uint32_t reserved_len;
@@ -322,6 +322,7 @@ conn_error(const struct conn *c)
 void
 conn_nodelay(struct conn *c, bool on)
 {
+	c->nodelay = on;
 }
 
 void

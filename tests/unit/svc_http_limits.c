@@ -105,6 +105,8 @@ START_TEST(large_bodies_are_echoed_as_they_come)
 		mock_ack(n, c);
 	parse(c, 0, false, a);
 	ck_assert_int_eq(a->status, 200);
+	/* what goes back in pieces waits for no acknowledgement */
+	ck_assert(c->nodelay);
 	ck_assert_uint_eq(a->len, BIG);
 	ck_assert(memcmp(a->body, big, BIG) == 0);
 	ck_assert_uint_eq(a->total, c->out_len);
