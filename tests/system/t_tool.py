@@ -15,6 +15,13 @@ ALONE = (
     (["wget", "http://127.0.0.1:99999/"], 2, "PORT 1 to 65535"),
     (["wget", "http://127.0.0.1/a b"], 2, "allowed http://"),
     (["wget", "http://127.0.0.1/", "--flows", "0"], 2, "flows: no limit"),
+    (["wget", "http://127.0.0.1/", "--verify", "/none"], 2,
+     "--verify /none: No such file"),
+    (["wget", "http://127.0.0.1/", "--verify", "/etc"], 2, "Is a directory"),
+    (["wget", "http://127.0.0.1/", "--save", "/etc/passwd"], 2,
+     "--save /etc/passwd: Not a directory"),
+    (["wget", "http://127.0.0.1/", "--save", "/none/none"], 2,
+     "--save /none/none: No such file"),
     (["wget", "ftp://127.0.0.1/"], 2, "must start with http://"),
 )
 RUNNING = (

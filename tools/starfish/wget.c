@@ -10,12 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bsd/string.h>
 
-#include "verbs.h"
 #include "inst.h"
+#include "verbs.h"
 #include "wget.h"
 
 #define LOOK_MS		20	/* how often the workers are looked at */
@@ -30,17 +31,52 @@ note(int sig)
 	asked = sig;
 }
 
+/* A file to be compared, or a directory to be written to, which is made if
+ * only its last name is missing. 0 or an errno. */
+static int
+look(const char *path, mode_t type)
+{
+	char above[OPT_STRLEN], *slash;
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		return (st.st_mode & S_IFMT) == type ? 0 :
+		    type == S_IFDIR ? ENOTDIR : EISDIR;
+	strlcpy(above, path, sizeof(above));
+	slash = strrchr(above, '/');
+	if (errno != ENOENT || type != S_IFDIR || slash == NULL)
+		return errno;
+	slash[slash == above] = '\0';
+	return stat(above, &st) < 0 ? errno : 0;
+}
+
 /* What the service would refuse, before any process is started. */
 static int
 check(struct wget_args *a)
 {
 	const char *why = inst_service("wget")->check(a->conf);
+	const char *verify = wget_string(a, "verify");
+	const char *save = wget_string(a, "save");
+	int err;
 
-	if (why == NULL)
-		return 0;
-	fprintf(stderr, "starfish: wget: %s: %s\n", wget_string(a, "url"),
-	    why);
-	return -EINVAL;
+	if (why != NULL) {
+		fprintf(stderr, "starfish: wget: %s: %s\n",
+		    wget_string(a, "url"), why);
+		return -EINVAL;
+	}
+	err = verify[0] == '/' ? look(verify, S_IFREG) : 0;
+	if (err != 0)
+		fprintf(stderr, "starfish: wget: --verify %s: %s; allowed a "
+		    "file or a SHA-256 of 64 digits\n", verify,
+		    strerror(err));
+	if (err == 0 && save[0] == '/') {
+		err = look(save, S_IFDIR);
+		if (err != 0)
+			fprintf(stderr, "starfish: wget: --save %s: %s; "
+			    "allowed a directory, or a new one in one that "
+			    "is there\n", save, strerror(err));
+	}
+	return err != 0 ? -EINVAL : 0;
 }
 
 /*
