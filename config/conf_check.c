@@ -45,7 +45,9 @@ named_cpus(struct reader *r, const config_setting_t *list, uint32_t i,
 	int cpu;
 
 	for (k = 0; k < w->cpu_list.n; k++)
-		if (!conf_cpu_exists(w->cpu_list.v[k])) {
+		/* one that was taken away since the start is the concern of
+		 * the slot that has it */
+		if (!r->copy && !conf_cpu_exists(w->cpu_list.v[k])) {
 			entry_fail(r, list, i, "cpus", "CPU %d does not "
 			    "exist: allowed 0 to %d", w->cpu_list.v[k],
 			    u->max - 1);

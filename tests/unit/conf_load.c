@@ -201,6 +201,12 @@ START_TEST(a_copy_outlives_its_roots)
 	ck_assert_uint_eq(n, 1);
 	ck_assert_str_eq(root[0], "/other");
 	conf_free(&c);
+	/* so may a cpu */
+	write_conf(PORTS "resolved = true;\nworkers = ( { name = \"w\"; "
+	    "service = \"echo\"; listen = \"*:80\"; cpus = [ 1000 ]; } );");
+	load(&c, file);
+	ck_assert_int_eq(c.workers[0].cpus[0], 1000);
+	conf_free(&c);
 	/* only a mark that is one */
 	write_conf(PORTS "resolved = 1;\nworkers = ( { name = \"w\"; service "
 	    "= \"echo\"; listen = \"*:80\"; } );");
