@@ -285,7 +285,6 @@ client_torn(const struct tuple *t)
  */
 
 #define REGIONS		16u
-#define REGION_SERVER	2u	/* the first two are the client's */
 
 static struct region {
 	void *at;
@@ -361,46 +360,58 @@ judge_end(void)
 /*
  * A judge that stays: forked where a window of instructions begins, it judges
  * each of them in memory of its own, so that a point costs a copy and not a
- * process. Its memory is what all processes see of the watched
- * regions; a point at which none of their bytes has changed since the one
- * before is the same death, and needs no other judgement.
+ * process. What a death leaves behind is what lies in the memory that was
+ * named by judge_watch(); a point at which none of it has changed since the
+ * one before is the same death, and needs no other judgement.
  */
+#define WATCHED		12u
+
 static struct judge {
 	pid_t pid;
 	int fd;
-	uint32_t lo, hi;	/* regions watched: from lo, below hi */
-	uint8_t *last;		/* what they held at the last point */
+	struct {
+		uint8_t *at;	/* in a region */
+		size_t len;
+		uint8_t *last;	/* what it held at the last point */
+		uint32_t who;	/* bits of processes that write it */
+	} mem[WATCHED];
+	uint32_t n;
 } judge = { .fd = -1 };
 
-/* The watched memory into judge.last; whether it has changed. */
-static inline bool
-judge_look(void)
+static inline void
+judge_watch(void *at, size_t len, uint32_t who)
 {
-	uint8_t *to = judge.last;
-	bool changed = false;
-	uint32_t i;
-	size_t k;
-
-	for (i = judge.lo; i < judge.hi; i++)
-		for (k = 0; k < region[i].len; k += 4096, to += 4096) {
-			if (memcmp(to, (uint8_t *)region[i].at + k, 4096) == 0)
-				continue;
-			memcpy(to, (uint8_t *)region[i].at + k, 4096);
-			changed = true;
-		}
-	return changed;
+	ck_assert_uint_lt(judge.n, WATCHED);
+	judge.mem[judge.n].at = at;
+	judge.mem[judge.n].len = len;
+	judge.mem[judge.n].who = who;
+	judge.mem[judge.n++].last = plain_memory(len);
 }
 
-static inline void
-judge_restore(void)
+/* Keep what lies in the memory that one of who writes; whether it changed. */
+static inline bool
+judge_look(uint32_t who)
 {
-	const uint8_t *from = judge.last;
+	bool changed = false;
+	size_t k, len;
+	uint8_t *at, *last;
 	uint32_t i;
 
-	for (i = judge.lo; i < judge.hi; i++) {
-		memcpy(region[i].at, from, region[i].len);
-		from += region[i].len;
+	for (i = 0; i < judge.n; i++) {
+		if ((judge.mem[i].who & who) == 0)
+			continue;
+		for (k = 0; k < judge.mem[i].len; k += 4096) {
+			at = judge.mem[i].at + k;
+			last = judge.mem[i].last + k;
+			len = judge.mem[i].len - k;
+			len = len < 4096 ? len : 4096;
+			if (memcmp(last, at, len) == 0)
+				continue;
+			memcpy(last, at, len);
+			changed = true;
+		}
 	}
+	return changed;
 }
 
 static inline _Noreturn void
@@ -411,14 +422,10 @@ judge_loop(int fd, void (*body)(void))
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	make_private();
-	/* written to as a whole each time: no page of it is the file's */
-	for (i = judge.lo; i < judge.hi; i++)
-		if (mmap(region[i].at, region[i].len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
-		    MAP_FAILED)
-			_exit(2);
 	while (read(fd, &c, 1) == 1) {
-		judge_restore();
+		for (i = 0; i < judge.n; i++)
+			memcpy(judge.mem[i].at, judge.mem[i].last,
+			    judge.mem[i].len);
 		body();
 		c = verdict.why[0] != '\0';
 		if (c)
@@ -431,19 +438,11 @@ judge_loop(int fd, void (*body)(void))
 
 /* A judge for the points to come, whose body adopts what is dead there. */
 static inline void
-judge_open(uint32_t lo, uint32_t hi, void (*body)(void))
+judge_open(void (*body)(void))
 {
-	size_t len = 0;
-	uint32_t i;
 	int fd[2];
 
-	for (i = lo; i < hi; i++)
-		len += region[i].len;
-	judge.lo = lo;
-	judge.hi = hi;
-	if (judge.last == NULL)
-		judge.last = plain_memory(len);
-	(void)judge_look();
+	(void)judge_look(UINT32_MAX);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	judge.pid = fork();
 	ck_assert_int_ge(judge.pid, 0);
@@ -455,20 +454,23 @@ judge_open(uint32_t lo, uint32_t hi, void (*body)(void))
 	judge.fd = fd[0];
 }
 
-/* What if it died here? `fresh`: the first point of a window. */
-static inline void
-judge_point(bool fresh)
+/* What if all died here? who: bits of those that ran since the last point;
+ * fresh: the first point of a window. Whether it was another death. */
+static inline bool
+judge_point(uint32_t who, bool fresh)
 {
 	char c = 0;
 
 	verdict.points++;
-	if (!judge_look() && !fresh)
-		return;
+	/* before a window anybody may have run */
+	if (!judge_look(fresh ? UINT32_MAX : who) && !fresh)
+		return false;
 	verdict.judged++;
 	if (write(judge.fd, &c, 1) != 1 || read(judge.fd, &c, 1) != 1)
 		BAD("a judge died");
 	else if (c != 0)
 		BAD("judged: %.140s", sentence);
+	return true;
 }
 
 static inline void
@@ -479,6 +481,15 @@ judge_close(void)
 	judge.fd = -1;
 }
 
+static inline void
+judge_forget(void)
+{
+	while (judge.n > 0) {
+		judge.n--;
+		munmap(judge.mem[judge.n].last, judge.mem[judge.n].len);
+	}
+}
+
 /* Settings that both sides have; id 1 is the client. */
 static inline void
 bed_conf(struct plain *s, uint8_t id, uint64_t seed)
@@ -487,6 +498,8 @@ bed_conf(struct plain *s, uint8_t id, uint64_t seed)
 
 	plain_conf(s, id, 2 * CLIENTS);
 	c->shape.timewait = 64;
+	/* enough for all, and little to copy for each point */
+	c->shape.chunks = CLIENTS;
 	c->timewait_us = 20000;
 	c->seed = seed + id;
 	c->rcvbuf = c->rcvbuf_max = 16384;
@@ -515,15 +528,9 @@ bed_init(uint64_t seed)
 static inline void
 bed_fini(void)
 {
-	size_t len = 0;
 	uint32_t i;
 
-	if (judge.last != NULL) {
-		for (i = judge.lo; i < judge.hi; i++)
-			len += region[i].len;
-		munmap(judge.last, len);
-		judge.last = NULL;
-	}
+	judge_forget();
 	for (i = 0; i < nregions; i++)
 		close(region[i].fd);
 	plain_fini(&client);
@@ -580,6 +587,63 @@ step_once(pid_t pid)
 	return true;
 }
 
+static inline double
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/*
+ * A place in a turn at which a window may begin: the process stops itself
+ * there, for stepping to it from the start of the turn takes thousands of
+ * steps. left: how many of them it still passes; 0: all.
+ */
+static inline void
+mark(_Atomic uint32_t *left)
+{
+	uint32_t n = atomic_load(left);
+
+	if (n == 0)
+		return;
+	atomic_store(left, n - 1);
+	if (n == 1)
+		raise(SIGSTOP);
+}
+
+#define HANG		20.0	/* seconds until a child counts as stuck */
+
+/* Let a stopped process go on to its nth mark; false: its turn ends before,
+ * when *done is the same as *go. */
+static inline bool
+go_to_mark(pid_t pid, _Atomic uint32_t *left, uint32_t n,
+    const _Atomic uint32_t *go, const _Atomic uint32_t *done)
+{
+	double until = seconds() + HANG;
+	int status;
+
+	atomic_store(left, n);
+	ptrace(PTRACE_CONT, pid, 0, 0);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (atomic_load(done) == atomic_load(go)) {
+			atomic_store(left, 0);
+			kill(pid, SIGSTOP);
+			waitpid(pid, &status, 0);
+			return false;
+		}
+		if (seconds() > until) {
+			BAD("a server hangs");
+			return false;
+		}
+		sched_yield();
+	}
+	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP)
+		BAD("a server ended by itself, status %x", status);
+	return true;
+}
+
 static inline void
 end(pid_t pid)
 {
@@ -589,15 +653,6 @@ end(pid_t pid)
 	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) ||
 	    WTERMSIG(status) != SIGKILL)
 		BAD("the server ended by itself, status %x", status);
-}
-
-static inline double
-seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /*

@@ -13,7 +13,6 @@
  */
 #include "../lib/kill_bed.h"
 
-#define HANG		20.0	/* seconds until a child counts as stuck */
 #define KILLS_MIN	10u	/* of a run, however slow the machine is */
 #define KILLS		1000u	/* enough of them at random */
 #define KILL_NS		200000u	/* a random kill comes within this time */
@@ -49,28 +48,12 @@ client_turn(bool open)
 	atomic_store(&sh->from_server.n, 0);
 }
 
-/*
- * A place in a turn at which a window may begin: the server stops itself, for
- * stepping there from the start of the turn takes thousands of steps.
- */
-static void
-mark(void)
-{
-	uint32_t left = atomic_load(&sh->marks);
-
-	if (left == 0)
-		return;
-	atomic_store(&sh->marks, left - 1);
-	if (left == 1)
-		raise(SIGSTOP);
-}
-
 static void
 marked_event(void *arg, struct conn *c, uint32_t events)
 {
-	mark();
+	mark(&sh->marks);
 	server_event(arg, c, events);
-	mark();
+	mark(&sh->marks);
 }
 
 /* As plain_turn(), with marks. */
@@ -79,15 +62,15 @@ server_turn(void)
 {
 	uint64_t now = atomic_load(&sh->now);
 
-	mark();
+	mark(&sh->marks);
 	plain_take(&server, &sh->to_server, now);
-	mark();
+	mark(&sh->marks);
 	while (net_advance(server.net, now, 256) > 0)
 		continue;
 	net_events(server.net, now, 256);
-	mark();
+	mark(&sh->marks);
 	net_output(server.net, now);
-	mark();
+	mark(&sh->marks);
 	plain_send(&server, &sh->from_server);
 }
 
@@ -254,6 +237,8 @@ run_init(uint64_t seed)
 	server.conf.port[0].caps = client.conf.port[0].caps | NET_CAP_FRAGS;
 	plain_init(&server, now_us);
 	share_plain(&server);
+	judge_watch(server.arena, server.arena_bytes, 1);
+	judge_watch(server.frames, (size_t)PLAIN_STRIDE * PLAIN_FRAMES, 1);
 	share(sh, sizeof(*sh));
 	ck_assert_int_eq(net_listen(server.net, &any), 0);
 }
@@ -307,33 +292,6 @@ judge_and_play(void)
 	judge_end();
 }
 
-/* Let the server go to one of its marks; false: its turn ends before. */
-static bool
-go_to_mark(pid_t pid)
-{
-	double until = seconds() + HANG;
-	int status;
-
-	atomic_store(&sh->marks, 1 + rnd(MARKS));
-	ptrace(PTRACE_CONT, pid, 0, 0);
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (atomic_load(&sh->done) == atomic_load(&sh->go)) {
-			atomic_store(&sh->marks, 0);
-			kill(pid, SIGSTOP);
-			waitpid(pid, &status, 0);
-			return false;
-		}
-		if (seconds() > until) {
-			BAD("the server hangs");
-			return false;
-		}
-		sched_yield();
-	}
-	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGSTOP)
-		BAD("the server ended by itself, status %x", status);
-	return true;
-}
-
 /*
  * Go to a window of instructions, and judge in a copy what a death at each of
  * them would do.
@@ -343,15 +301,15 @@ step_window(pid_t pid)
 {
 	uint32_t w = 1 + rnd(WINDOW);
 
-	if (!go_to_mark(pid))
+	if (!go_to_mark(pid, &sh->marks, 1 + rnd(MARKS), &sh->go, &sh->done))
 		return;
 	step(pid, 1 + rnd(64), rnd(4) != 0);
-	judge_open(REGION_SERVER, REGION_SERVER + 2, judge_here);
-	judge_point(true);
+	judge_open(judge_here);
+	judge_point(1, true);
 	while (--w > 0 && verdict.why[0] == '\0' && atomic_load(&sh->done) !=
 	    atomic_load(&sh->go)) {
 		step(pid, 1, false);
-		judge_point(false);
+		judge_point(1, false);
 		if (rnd(PLAYED) == 0)
 			judge_and_play();
 	}
