@@ -95,9 +95,12 @@ cubic_avoid(struct net *n, struct conn *c, struct tcp_ext *x, uint32_t acked)
 static uint32_t
 cubic_ssthresh(struct net *n, struct conn *c, struct tcp_ext *x)
 {
-	/* §4.6 would have what is in flight; the window itself is allowed
-	 * where, as here, it does not grow without being used */
-	uint32_t w = c->cwnd;
+	/* §4.6 would have what is in flight, or the window itself where it
+	 * does not grow without being used: in slow start half of it will
+	 * do (tcp_cc.c), and what was never in flight was not too much. The
+	 * initial window is there without having been used. */
+	uint32_t out = max_u32(x->max_out, tcp_flight(c));
+	uint32_t w = min_u32(c->cwnd, max_u32(out, tcp_cc_initial(n, c)));
 
 	/* §4.7, fast convergence: leave room for a new flow */
 	x->w_max = w < x->w_max ? (uint32_t)((uint64_t)w * CONVERGE >> 10) : w;

@@ -4,9 +4,12 @@
  * They are kept as runs: pieces without a hole, in order of sequence. The
  * first frame of a run names the next run and its own last frame, and
  * carries a stamp that is larger the later the run grew, for RFC 2018's rule
- * that the newest block comes first. Runs are few (TCP_HOLES), so each of
- * these walks is short whatever the window holds.
+ * that the newest block comes first. Runs are few (TCP_HOLES: a slow start
+ * that went too far leaves one for each second to fourth segment of a round
+ * trip), so each of these walks is short whatever the window holds.
  */
+#include <assert.h>
+
 #include "tcp_priv.h"
 
 static struct pkt *
@@ -287,22 +290,25 @@ uint32_t
 tcp_ofo_blocks(const struct net *n, const struct conn *c, struct range *r,
     uint32_t max)
 {
-	uint32_t k = 0, i, ref, limit = UINT32_MAX;
-	const struct pkt *best, *p;
+	uint32_t mark[TCP_SACKS], k = 0, i, ref;
+	const struct pkt *p;
 
-	for (i = 0; i < max; i++) {
-		best = NULL;
-		for (ref = c->ofo; ref != PKT_NONE; ref = p->run_next) {
-			p = at(n, ref);
-			if (p->mark < limit &&
-			    (best == NULL || p->mark > best->mark))
-				best = p;
+	assert(max <= TCP_SACKS);
+	/* the newest runs seen so far, the newest first */
+	for (ref = c->ofo; ref != PKT_NONE; ref = p->run_next) {
+		p = at(n, ref);
+		for (i = k; i > 0 && mark[i - 1] < p->mark; i--) {
+			if (i == max)
+				continue;
+			mark[i] = mark[i - 1];
+			r[i] = r[i - 1];
 		}
-		if (best == NULL)
-			break;
-		limit = best->mark;
-		r[k].start = best->seq;
-		r[k++].end = run_end(n, best);
+		if (i == max)
+			continue;
+		mark[i] = p->mark;
+		r[i].start = p->seq;
+		r[i].end = run_end(n, p);
+		k += k < max;
 	}
 	return k;
 }

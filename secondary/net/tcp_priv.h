@@ -36,7 +36,8 @@
 #define TCP_WSCALE_MAX	14u	/* RFC 7323 §2.3 */
 #define TCP_WSCALE_NONE	0xffu
 #define TCP_SACKS	4u	/* most blocks of one segment */
-#define TCP_HOLES	32u	/* most runs out of order */
+#define TCP_HOLES	128u	/* most runs out of order, see tcp_ofo.c */
+#define TCP_SPARE	32u	/* buffers held beside those for the window */
 #define TCP_COPY	512u	/* payload up to this is copied */
 #define TCP_QUICK	8u	/* ACKs at once at the start */
 #define TCP_BURST	16u	/* most frames of one tcp_output() */
@@ -306,12 +307,9 @@ void	tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s,
 	    struct pkt *p);
 /* Append the frame's payload (poff, plen set) to the receive queue. Takes p. */
 void	tcp_rq_append(struct net *n, struct conn *c, struct pkt *p);
-/*
- * Copy p's payload behind that of tail, where it continues it, if it is small
- * and fits. What is not copied fills half a buffer at least: so the buffers
- * that tcp_rx_admit() allows hold all that the window promises, however the
- * peer cuts it.
- */
+/* Copy p's payload behind that of tail, where it continues it, if it is small
+ * and fits. What is not copied fills half a buffer at least: so those that
+ * tcp_rx_admit() allows hold all that the window promises, cut as it may be. */
 bool	tcp_coalesce(struct pkt *tail, const struct pkt *p);
 /* Owe an ACK for data that came in order: at once or delayed. */
 void	tcp_ack_policy(struct net *n, struct conn *c);

@@ -32,9 +32,9 @@ tcp_rx_admit(const struct net *n, const struct conn *c, bool ordered)
 
 	if (max != 0 && n->rx_held >= (ordered ? max : max - max / 4))
 		return false;
-	own = 2 * rcvbuf(c) + TCP_HOLES * FRAME_BYTES;
+	own = 2 * rcvbuf(c) + TCP_SPARE * FRAME_BYTES;
 	if (!ordered)
-		own -= TCP_HOLES / 2 * FRAME_BYTES;
+		own -= TCP_SPARE / 2 * FRAME_BYTES;
 	return c->rq_frames < UINT16_MAX &&
 	    (uint32_t)c->rq_frames * FRAME_BYTES < own;
 }
@@ -120,14 +120,15 @@ tcp_rcv_wnd(const struct net *n, struct conn *c)
 
 /*
  * The reader keeps up and a window's worth came within one round trip: the
- * window is what limits the sender, so it grows. Measured as in FreeBSD: a
- * round trip is over when the peer echoes what we said at its begin.
+ * window is what limits the sender, or will soon, so it grows. Measured as in
+ * FreeBSD: a round trip is over when the peer echoes what we said at its begin.
  */
 void
 tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr)
 {
 	uint16_t echo = (uint16_t)(tsecr - c->ts_off);
 	uint32_t max = min_u32(n->conf.rcvbuf_max >> 10, UINT16_MAX);
+	uint32_t came, enough;
 
 	/* one connection must not promise more than a quarter of all buffers
 	 * can hold */
@@ -140,8 +141,12 @@ tcp_rcv_tune(const struct net *n, struct conn *c, uint32_t tsecr)
 	if ((int16_t)(echo - c->rcv_mark_ms) < 0 ||
 	    (uint16_t)tcp_now_ms(n) == c->rcv_mark_ms)
 		return;
-	if (c->rcv_nxt - c->rcv_mark > rcvbuf(c) - rcvbuf(c) / 4 &&
-	    c->rcvbuf_kb < max)
+	came = c->rcv_nxt - c->rcv_mark;
+	/* more than all before: it is a sender in slow start, who doubles, and
+	 * sends four times as much before what is promised now arrives */
+	enough = came > c->bytes_in / 2 ? rcvbuf(c) / 4 :
+	    rcvbuf(c) - rcvbuf(c) / 4;
+	if (came > enough && c->rcvbuf_kb < max)
 		c->rcvbuf_kb = (uint16_t)min_u32(2u * c->rcvbuf_kb, max);
 	c->rcv_mark = c->rcv_nxt;
 	c->rcv_mark_ms = (uint16_t)tcp_now_ms(n);
