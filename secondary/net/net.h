@@ -123,7 +123,9 @@ struct conn_opts {
 				   buffer has this size and is not tuned */
 	uint32_t user_ms;	/* what is sent stays unacknowledged this long
 				   at most, then the connection ends (RFC 5482,
-				   RFC 9293 (3.8.3)), whatever `retries` says */
+				   RFC 9293 (3.8.3)), whatever `retries` says;
+				   and so does a silence while keepalive asks,
+				   whatever keep_probes says */
 	uint32_t stalled_ms;	/* TCP's own: since when it is; 0: it is not */
 	uint32_t keep_idle_ms;	/* keepalive: first probe after this */
 	uint32_t keep_step_ms;	/* and the next ones */
