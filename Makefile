@@ -258,7 +258,8 @@ $(BUILD)/obj/tests/unit/order.o: ALLCFLAGS += $(DPDK_CFLAGS)
 $(BUILD)/test/confine: $(call obj,secondary/confine.c)
 $(BUILD)/obj/tests/lib/role_primary.o: ALLCFLAGS += $(DPDK_CFLAGS)
 $(BUILD)/test/move_kill: $(call obj,tests/lib/role_primary.c primary/steer.c \
-    tests/lib/role_super.c tools/starfish/mover.c tools/starfish/slot.c)
+    tests/lib/role_super.c tools/starfish/mover.c tools/starfish/slot.c \
+    secondary/io/order.c)
 $(BUILD)/test/move_kill: LIBS := $(LIBNET) $(LIBS)
 $(BUILD)/test/reads: $(call obj,secondary/io/reads.c secondary/io/reads_file.c)
 $(BUILD)/test/save: $(call obj,secondary/io/save.c)

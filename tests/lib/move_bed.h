@@ -5,14 +5,16 @@
  * The servers' arenas and frames and the board are shared memory. The NIC
  * gives a frame to the queue that its redirection table names; a server that
  * gets a frame of a bucket that is not its own hands it to whom the bucket's
- * word names. Who is in the middle of a turn has its queue full: frames that
- * come then are lost.
+ * word names, and one of a bucket that came to it may have to wait for the
+ * giver's mark (secondary/io/order.h). Who is in the middle of a turn has its
+ * queue full: frames that come then are lost.
  */
 #ifndef TESTS_MOVE_BED_H
 #define TESTS_MOVE_BED_H
 
 #include "../../common/board.h"
 #include "../../common/evacuate.h"
+#include "../../secondary/io/order.h"
 #include "kill_bed.h"
 
 #define SERVERS		2u
@@ -40,10 +42,14 @@ struct shared {
 				     BOARD_NONE */
 	_Atomic uint8_t reta[BOARD_BUCKETS]; /* the NIC's: queue of a hash */
 	_Atomic uint64_t counters[SERVERS][CNT_MAX];
+	_Atomic uint32_t waited;	/* frames, for a mark */
+	struct xring ring[SERVERS];	/* always empty: boxes play it */
 };
 
+/* to: by the NIC; ring: by the other server. */
 struct boxes {
-	struct plain_box to[SERVERS], from[SERVERS], back[SERVERS];
+	struct plain_box to[SERVERS], ring[SERVERS], from[SERVERS],
+	    back[SERVERS];
 };
 
 static struct shared *sh;
@@ -51,6 +57,8 @@ static struct boxes *box;
 static struct board *board;
 static struct plain server[SERVERS];
 static struct net_buckets buckets[SERVERS];
+static struct order order[SERVERS];	/* each server's own, with the box */
+static struct plain_box held[SERVERS];	/* of frames that wait for marks */
 static struct plain_box from_client;
 static enum variant variant;
 
@@ -83,12 +91,35 @@ box_add(struct plain_box *b, const uint8_t *data, uint32_t len)
 	atomic_store(&b->n, n + 1);
 }
 
+/* A server that begins knows of no mark. */
+static void
+order_begin(uint32_t s)
+{
+	memset(&order[s], 0, sizeof(order[s]));
+	order[s].steered = board->steered[0];
+	order[s].passed = board->passed[s];
+	order[s].peer[!s] = board->passed[!s];
+	order[s].ring[!s] = &sh->ring[s];
+	atomic_store(&held[s].n, 0);
+}
+
+/* Whether a frame of a bucket of ours, which came directly, is put aside. */
+static bool
+server_holds(uint32_t s, uint32_t k, const struct plain_box *b, uint32_t i)
+{
+	if (k >= BUCKETS || !order_waits(&order[s], k))
+		return false;
+	order_held(&order[s], k, sh->now);
+	box_add(&held[s], b->data[i], b->len[i]);
+	atomic_fetch_add(&sh->waited, 1);
+	return true;
+}
+
 /* Frames of buckets that are not served here go to who serves them, or here
  * again later. */
 static void
-server_take(uint32_t s)
+server_take(uint32_t s, const struct plain_box *b, bool direct)
 {
-	struct plain_box *b = &box->to[s];
 	struct pkt *in[ARENA_BURST];
 	uint32_t i, k, n = 0, cnt = atomic_load(&b->n);
 
@@ -99,6 +130,8 @@ server_take(uint32_t s)
 			box_add(&box->back[s], b->data[i], b->len[i]);
 			continue;
 		}
+		if (direct && server_holds(s, k, b, i))
+			continue;
 		in[n] = plain_receive(&server[s], b->data[i], b->len[i]);
 		if (in[n] == NULL)
 			break;
@@ -144,6 +177,20 @@ marked_event(void *arg, struct conn *c, uint32_t events)
 	mark(&sh->marks[s]);
 }
 
+/* What the other one handed on comes first, then what waited. */
+static void
+server_input(uint32_t s)
+{
+	static struct plain_box again;
+
+	(void)order_turn(&order[s], sh->now);
+	server_take(s, &box->ring[s], false);
+	memcpy(&again, &held[s], sizeof(again));
+	atomic_store(&held[s].n, 0);
+	server_take(s, &again, true);
+	server_take(s, &box->to[s], true);
+}
+
 static void
 server_turn(uint32_t s)
 {
@@ -154,13 +201,14 @@ server_turn(uint32_t s)
 	mark(&sh->marks[s]);
 	net_move(n, sh->now, 512);
 	mark(&sh->marks[s]);
-	server_take(s);
+	server_input(s);
 	while (net_advance(n, sh->now, 256) > 0)
 		continue;
 	net_events(n, sh->now, 256);
 	net_output(n, sh->now);
 	mark(&sh->marks[s]);
 	plain_send(&server[s], &box->from[s]);
+	order_empty(&order[s], sh->now);
 }
 
 /* ---- what a stack asks of its worker in a move; marks, for they come before
@@ -184,6 +232,18 @@ static void
 on_copied(void *arg)
 {
 	mark(&sh->steps[number_of(arg)]);
+}
+
+static void
+on_gave(void *arg, uint32_t k, uint32_t to, uint32_t epoch)
+{
+	order_gave(&order[number_of(arg)], k, to, epoch, sh->now);
+}
+
+static void
+on_came(void *arg, uint32_t k, uint32_t from, uint32_t epoch)
+{
+	order_came(&order[number_of(arg)], k, from, epoch, sh->now);
 }
 
 static void
@@ -228,7 +288,7 @@ ring_receive(struct plain_box *b)
 		k = frame_bucket(b->data[i], b->len[i]);
 		s = bucket_target(atomic_load(word(k)));
 		if (s < SERVERS && !is_busy(s))
-			box_add(&box->to[s], b->data[i], b->len[i]);
+			box_add(&box->ring[s], b->data[i], b->len[i]);
 	}
 	atomic_store(&b->n, 0);
 }
@@ -246,6 +306,7 @@ clients_turn(bool open)
 		plain_take(&client, &box->from[s], now_us);
 		atomic_store(&box->from[s].n, 0);
 		atomic_store(&box->to[s].n, 0);
+		atomic_store(&box->ring[s].n, 0);
 	}
 	if (open)
 		clients_open();
@@ -360,6 +421,7 @@ adopt(uint32_t s)
 			*word(k) = BUCKET_WORD(s, s, BUCKET_OWNED,
 			    BUCKET_ATTEMPT(*word(k)),
 			    BUCKET_ATTEMPT(*word(k)));
+	order_begin(s);
 	why = plain_adopt(&server[s], SERVER_PORT, now_us);
 	if (why == NULL)
 		why = plain_count(&server[s]);
@@ -397,6 +459,8 @@ server_init(uint32_t s, uint64_t seed)
 	b->patience_us = 20000;
 	b->takes = peer_takes;
 	b->copied = on_copied;
+	b->gave = on_gave;
+	b->came = on_came;
 	b->nudge = on_nudge;
 	b->arg = b;
 }
@@ -429,6 +493,7 @@ servers_meet(void)
 				.frame_hi = (uintptr_t)server[o].frames +
 				    (size_t)PLAIN_STRIDE * PLAIN_FRAMES,
 			};
+		order_begin(s);
 		plain_start(&server[s], now_us);
 		ck_assert_int_eq(net_listen(server[s].net, &any), 0);
 		atomic_store(&sh->takes[s], 1);
@@ -472,6 +537,9 @@ world_init(uint64_t seed)
 	judge_watch(board->bucket[0], sizeof(board->bucket[0]), UINT32_MAX);
 	judge_watch(board->want[0], sizeof(board->want[0]), 1u << SUPER);
 	judge_watch(board->reply[0], SERVERS * sizeof(board->reply[0]), 3u);
+	judge_watch(board->passed[0], SERVERS * sizeof(board->passed[0]), 3u);
+	judge_watch(board->steered[0], sizeof(board->steered[0]),
+	    1u << PRIMARY);
 	judge_watch(sh->reta, sizeof(sh->reta), 1u << PRIMARY);
 	for (s = 0; s < SERVERS; s++) {
 		server_init(s, seed);

@@ -2,10 +2,10 @@
  * Whole moves of buckets, one instruction after the other: two servers give
  * connections to each other, the supervisor changes its wishes, the primary
  * steers and empties slots that stay dead. Any of them is killed, or a server
- * frozen, at an instruction; frames come meanwhile, timers are due, and
- * sometimes the receiver has no room. secondary/net/move.h: every connection
- * has exactly one owner, always, and goes on byte for byte; what was in hands
- * may be reset.
+ * frozen, at an instruction; frames come meanwhile and wait for marks, timers
+ * are due, and sometimes the receiver has no room. secondary/net/move.h: every
+ * connection has exactly one owner, always, and goes on byte for byte; what
+ * was in hands may be reset.
  *
  * At every stop it is judged in a copy what the death of all would leave: both
  * arenas are adopted, or one of them emptied, all buffers counted, and now and
@@ -36,6 +36,7 @@ struct proc {
 static struct proc proc[PROCS];
 static uint32_t empty_rounds;	/* that a slot still stays dead */
 static uint32_t killed[PROCS], moved, refused, withdrawn, emptied, frozen;
+static uint32_t marks, waited;
 
 /* ---- what the processes do ---- */
 
@@ -235,6 +236,8 @@ judge_end_state(bool wished)
 		why = plain_count(&server[s]);
 		if (why == NULL && server[s].net->nconns > 0)
 			why = "connections are left";
+		if (why == NULL && held[s].n > 0)
+			why = "frames still wait for a mark";
 		if (why != NULL)
 			BAD("server %u at the end: %s", s, why);
 	}
@@ -578,7 +581,7 @@ run_init(uint64_t seed)
 {
 	uint32_t p;
 
-	moved = refused = withdrawn = emptied = frozen = 0;
+	moved = refused = withdrawn = emptied = frozen = marks = 0;
 	memset(killed, 0, sizeof(killed));
 	memset(proc, 0, sizeof(proc));
 	gone.arena = NULL;
@@ -603,8 +606,12 @@ run_fini(void)
 		refused += (uint32_t)sh->counters[p][CNT_move_refused];
 		withdrawn += (uint32_t)sh->counters[p][CNT_move_withdrawn];
 	}
-	for (i = 0; i < BUCKETS; i++)
+	for (i = 0; i < BUCKETS; i++) {
 		moved += BUCKET_ATTEMPT(*word(i));
+		for (p = 0; p < SERVERS; p++)
+			marks += board->passed[p][i] != 0;
+	}
+	waited = atomic_load(&sh->waited);
 	world_fini();
 }
 
@@ -616,11 +623,11 @@ tell(uint64_t seed)
 	    "states, %u played to the end; killed: server %u + %u, supervisor "
 	    "%u, primary %u; %u with a record in hands, %u torn, %u adoptions "
 	    "cut, %u frozen, %u slots emptied, %u offers, %u refused, %u "
-	    "withdrawn\n", (unsigned long long)seed, verdict.points,
+	    "withdrawn, %u buckets' marks, %u frames waited\n", (unsigned long long)seed, verdict.points,
 	    verdict.judged, verdict.played, killed[0], killed[1],
 	    killed[SUPER], killed[PRIMARY], verdict.in_hands, verdict.torn,
 	    verdict.adoptions_cut, frozen, emptied, moved, refused,
-	    withdrawn);
+	    withdrawn, marks, waited);
 }
 
 static void
