@@ -161,9 +161,10 @@ def a_killed_worker_comes_back():
         ws = i.workers()
         epoch = ws[0]["epoch"]
         kill(ws[0]["pid"])
-        wait_for("well again", lambda: i.well() and
-                 i.workers()[0]["pid"] != ws[0]["pid"], 10)
-        claim(i.workers()[0]["epoch"] > epoch, "the epoch grew")
+        # in this order: before the death is seen, all is well
+        wait_for("another epoch", lambda: i.workers()[0]["epoch"] > epoch, 10)
+        wait_for("well again", i.well, 10)
+        claim(i.workers()[0]["pid"] != ws[0]["pid"], "another process")
         equal(i.workers()[1]["pid"], ws[1]["pid"], "the other stayed")
         alive = 0
         for s in socks:

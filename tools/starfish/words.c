@@ -64,7 +64,7 @@ static const struct word words[] = {
 	{ "stats", VERB_STATS, ARG_SLOT_OPT, O_READ, NULL,
 	  "counters, of all slots or of one; drops by cause" },
 	{ "events", VERB_EVENTS, ARG_NONE, O_READ, NULL,
-	  "what happened, oldest first; with -w what is new" },
+	  "what happened, oldest first; with -w, then what is new" },
 	{ "config", VERBS, ARG_NONE, 0, config_words,
 	  "check or show a configuration" },
 	{ "add", VERB_ADD, ARG_GROUP, O_NAME | O_CPU | O_COUNT, NULL,
