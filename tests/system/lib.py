@@ -275,6 +275,13 @@ class Instance:
     def well(self):
         return self.cli("status", ok=None).returncode == 0
 
+    def replaced(self, slot, pid):
+        """Whether another process than pid serves the slot, and all is well.
+        In this order: before a death is seen, all is well, too."""
+        w = self.workers()[slot]
+        return (w["state"] == "SERVING" and w["pid"] not in (0, pid) and
+                self.well())
+
     def counters(self):
         """Counters of all slots, summed; drops as drop_NAME."""
         r = json.loads(self.cli("stats", "--json").stdout)

@@ -192,8 +192,8 @@ def kills_during_traffic_lose_no_worker():
             time.sleep(0.7)
             pid = i.workers()[n % 2]["pid"]
             kill(pid)
-            wait_for("slot %d is back" % (n % 2), lambda: i.well() and
-                     i.workers()[n % 2]["pid"] != pid, 10)
+            wait_for("slot %d is back" % (n % 2), lambda:
+                     i.replaced(n % 2, pid), 10)
         print(wrk.communicate()[0])
         wait_for("well", i.well, 5)
         for _ in range(20):

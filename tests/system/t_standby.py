@@ -66,8 +66,7 @@ def a_standby_sits_down_in_a_dead_workers_slot():
         equal(living(socks), 40, "all live")
         victim = i.pids()[0]
         kill(victim)
-        wait_for("slot 0 serves", lambda: i.well() and
-                 i.pids()[0] != victim, 10)
+        wait_for("slot 0 serves", lambda: i.replaced(0, victim), 10)
         equal(i.pids()[0], sb[0], "it is the standby")
         claim(living(socks) >= 39, "one connection may be torn")
         wait_for("it is not in a hurry any more", lambda: nice(i) == 0)
@@ -97,8 +96,7 @@ def without_standby_a_fresh_process_takes_over():
         socks = [connect() for _ in range(20)]
         victim = i.pids()[0]
         kill(victim)
-        wait_for("slot 0 serves", lambda: i.well() and
-                 i.pids()[0] != victim, 10)
+        wait_for("slot 0 serves", lambda: i.replaced(0, victim), 10)
         claim(living(socks) >= 19, "one connection may be torn")
         equal(i.status()["standbys"], [], "none is wanted")
         wait_for("it is not in a hurry any more", lambda: nice(i) == 0)
@@ -140,8 +138,8 @@ def nothing_is_lost_over_kills_in_traffic():
             time.sleep(0.4)
             pid = i.pids()[n % 2]
             kill(pid, signal.SIGSEGV if n == 3 else signal.SIGKILL)
-            wait_for("slot %d is back" % (n % 2), lambda: i.well() and
-                     i.pids()[n % 2] != pid, 10)
+            wait_for("slot %d is back" % (n % 2), lambda:
+                     i.replaced(n % 2, pid), 10)
             lost_nothing(i)
         for p in load:
             p.terminate()
@@ -175,8 +173,8 @@ def a_segmentation_fault_under_load_costs_what_was_in_hand():
             wait_for("a standby", lambda: ready(i))
             pid = i.pids()[n % 2]
             kill(pid, signal.SIGSEGV)
-            wait_for("slot %d is back" % (n % 2), lambda: i.well() and
-                     i.pids()[n % 2] != pid, 10)
+            wait_for("slot %d is back" % (n % 2), lambda:
+                     i.replaced(n % 2, pid), 10)
             claim("SIGSEGV" in i.workers()[n % 2]["last_death"], "why")
             time.sleep(1.1)     # or it counts as a crash loop
         stop.set()
@@ -195,8 +193,7 @@ def a_frozen_worker_is_replaced_and_holds_nobody_up():
         wait_for("a standby", lambda: ready(i))
         pids = i.pids()
         kill(pids[0], signal.SIGSTOP)
-        wait_for("slot 0 is back", lambda: i.well() and
-                 i.pids()[0] != pids[0], 10)
+        wait_for("slot 0 is back", lambda: i.replaced(0, pids[0]), 10)
         equal(i.pids()[1], pids[1], "the other stayed")
         claim("hung" in i.workers()[0]["last_death"], "and why")
     with instance(standby=0, hang_ms=60000) as i:

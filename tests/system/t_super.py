@@ -54,8 +54,7 @@ def adoption_under_load_loses_nothing():
     time.sleep(1)
     equal(i.pids(), pids, "and still: no heartbeat was misjudged")
     kill(pids[0])
-    wait_for("slot 0 is back", lambda: i.well() and
-             i.pids()[0] != pids[0], 10)
+    wait_for("slot 0 is back", lambda: i.replaced(0, pids[0]), 10)
     equal(i.pids()[1], pids[1], "the other stayed")
     claim("exit status unknown" in i.cli("workers").stdout,
           "nobody can know how: " + i.cli("workers").stdout)
@@ -89,7 +88,7 @@ def standbys_are_adopted_and_used():
         equal(waiting(), old, "and no other was started in its place")
         victim = i.pids()[0]
         kill(victim)
-        wait_for("slot 0 is back", lambda: i.well() and i.pids()[0] != victim)
+        wait_for("slot 0 is back", lambda: i.replaced(0, victim))
         equal(i.pids()[0], old[0], "it sat down")
         wait_for("another one", waiting)
         # one that attaches while nobody watches
@@ -272,8 +271,7 @@ def tables_have_room_for_every_death():
     with Instance() as i:
         pid = i.pids()[0]
         kill(pid, signal.SIGSEGV)
-        wait_for("slot 0 is back", lambda: i.well() and
-                 i.pids()[0] != pid, 10)
+        wait_for("slot 0 is back", lambda: i.replaced(0, pid), 10)
         death = i.workers()[0]["last_death"]
         claim("SIGSEGV" in death, death)
         for verb in ("status", "workers"):

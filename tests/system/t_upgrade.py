@@ -77,8 +77,7 @@ def an_upgrade_keeps_every_connection():
         wait_for("a standby", lambda: ready(i))
         victim = i.pids()[0]
         kill(victim)
-        wait_for("slot 0 is back", lambda: i.well() and
-                 i.pids()[0] != victim, 10)
+        wait_for("slot 0 is back", lambda: i.replaced(0, victim), 10)
         claim(exe(i.pids()[0]), "the new program again")
 
 
