@@ -268,6 +268,7 @@ def a_root_that_went_away_stops_no_worker():
         equal(get("/").body, b"one", "first")
         os.symlink("v2", TMP + "/next")
         os.rename(TMP + "/next", TMP + "/www")
+        change(i, 'echo = "/echo"', 'echo = "/echo"; server = "other"')
         i.cli("reload")
         shutil.rmtree(TMP + "/v1")
         pid = i.pids()[0]
@@ -285,7 +286,9 @@ def a_root_that_went_away_stops_no_worker():
         i.cli("renew")
         wait_for("generation 2", lambda: i.well() and
                  i.status()["generation"] == 2, 20)
-        equal(get("/").body, b"two", "from a new primary")
+        r = get("/")
+        equal(r.body, b"two", "from a new primary")
+        equal(r.fields["server"], "other", "and with the changed options")
 
 
 @test

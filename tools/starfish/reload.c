@@ -207,9 +207,8 @@ take_changes(struct conf_worker *to, const struct conf_worker *from)
 			    opt_bytes(o));
 }
 
-/* Put all options on the board, for workers that run and that will. */
-static void
-publish(struct super *s)
+void
+reload_publish(struct super *s)
 {
 	struct board_live *l = &s->board->live;
 	const struct conf_worker *w;
@@ -343,7 +342,7 @@ change(struct super *s)
 	for (i = 0; i < s->conf.nworkers; i++)
 		take_changes(&s->conf.workers[i],
 		    next_worker(&s->conf.workers[i]));
-	publish(s);
+	reload_publish(s);
 	for (i = 0; i < s->nslots; i++)
 		super_ring(s, i);
 	accesslog_reload(s);

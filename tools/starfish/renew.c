@@ -108,6 +108,7 @@ renew_turn(struct super *s)
 	super_say(s, "the last worker of generation %u is gone: generation %u "
 	    "starts", last, last + 1);
 	follow_roots(s);
+	s->changed = atomic_load(&s->board->live.seq) != 0;
 	super_init_slots(s);
 	standby_init(s);
 	board_close(s->board);

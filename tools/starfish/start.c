@@ -52,6 +52,8 @@ primary_ready(struct super *s)
 	if (s->pages_fd >= 0)
 		close(s->pages_fd);	/* the pages are in use now */
 	s->pages_fd = -1;
+	if (s->changed)
+		reload_publish(s);
 	s->primary_beat_us = s->now_us;
 	super_enter(s, SUPER_WORKERS);
 }

@@ -114,6 +114,8 @@ struct super {
 	char program[2][BOARD_PATH];
 	int program_fd[2];	/* their files, see child_hold() */
 	int primary_fd;		/* the primary's */
+	int changed;		/* options are not those of the copy: a new
+				   generation is told so */
 	struct upgrade upgrade;
 	uint64_t standby_us;	/* no new one before this time */
 	uint32_t standby_fails;	/* that ended before they were ready */
@@ -315,6 +317,8 @@ int	reload_begin(struct super *s, const char *file, char *err,
 void	reload_turn(struct super *s);
 /* Put options that were changed since the start into its configuration. */
 void	reload_overlay(const struct board *b, struct conf *c);
+/* Put all options on the board, for workers that run and that will. */
+void	reload_publish(struct super *s);
 
 /* ---- mover.c ---- */
 
