@@ -265,6 +265,8 @@ attack_damaged(struct world *w, struct host *h)
 		memcpy(src, h->addr[v6], 16);
 	t = begin(h, b, proto, body, src);
 	put16(t + 2, SIM_LISTEN);
+	if (proto == 6 && body > TCP_LEN)
+		ip_sign(b + ETH_LEN, body, 16);
 	if (rng_chance(&w->net_rng, 600000)) {
 		if (!v6)
 			damage4(w, b + ETH_LEN);
@@ -272,8 +274,6 @@ attack_damaged(struct world *w, struct host *h)
 			b[ETH_LEN + rng_below(&w->net_rng, 8)] =
 			    (uint8_t)rng_u64(&w->net_rng);
 	}
-	if (proto == 6 && body > TCP_LEN)
-		ip_sign(b + ETH_LEN, body, 16);
 	link_send(w, NULL, SIM_OUTSIDE, h->id, b, len);
 }
 

@@ -354,5 +354,7 @@ main(int argc, char **argv)
 		else
 			usage();
 	}
-	return table ? table_run(o.jobs) : run(&o);
+	i = table ? table_run(o.jobs) : run(&o);
+	free(o.kept);
+	return i;
 }
