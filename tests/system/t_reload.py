@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 import time
 
 from lib import (Instance, OURS, Reply, TMP, claim, connect, curl, echo,
@@ -232,6 +233,69 @@ def a_dead_slot_of_another_service_does_not_forbid_reloads():
             i.cli("reload")
             claim(time.monotonic() - begun < 2.5, "nobody is waited for")
             equal(get("/").body, b"text %d" % n, "served")
+
+
+@test
+def reloads_while_connections_move_change_no_download():
+    root()
+    size = {b"/cached.bin": 1_000_000, b"/streamed.bin": 2_000_000}
+    memory = "reload_room = 100; cache_file_max = 1500000;"
+    version = {}
+
+    def new(n):
+        for path, length in size.items():
+            # one that is read from the disk has to be there still
+            if n > 0 and path == b"/streamed.bin":
+                continue
+            version[path, n] = noise(length, 100 * n + length % 7)
+            write(TMP + "/x", version[path, n])
+            os.rename(TMP + "/x", TMP + "/www" + path.decode())
+    new(0)
+    stop, bad, done = threading.Event(), [], []
+
+    def load(path):
+        while not stop.is_set():
+            s, got = slow_get(path)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+            try:
+                head, _, body = got.partition(b"\r\n\r\n")
+                while len(body) < size[path]:
+                    more = s.recv(1 << 16)
+                    if not more:
+                        break
+                    body += more
+                    time.sleep(0.005)
+            except OSError as e:
+                bad.append("%s: %s" % (path, e))
+                continue
+            finally:
+                s.close()
+            if not any(body == v for (p, _), v in version.items()
+                       if p == path):
+                bad.append("%s: %d bytes of no version" % (path, len(body)))
+            done.append(path)
+    web = http(count=1, entry="spare = 1;")
+    with Instance([web], memory=memory) as i:
+        threads = [threading.Thread(target=load, args=(path,))
+                   for path in list(size) * 6]
+        for t in threads:
+            t.start()
+        reloads = 0
+        for n in range(1, 5):
+            new(n)
+            i.cli("add", "web")
+            reloads += i.cli("reload", ok=(0, 1)).returncode == 0
+            wait_for("it serves", i.well)
+            move = threading.Thread(target=lambda: i.cli("drain", "1"))
+            move.start()
+            reloads += i.cli("reload", ok=(0, 1)).returncode == 0
+            move.join()
+        stop.set()
+        for t in threads:
+            t.join(30)
+        print("%d downloads, %d reloads" % (len(done), reloads))
+        claim(len(done) > 20 and reloads > 1, "enough of both")
+        equal(bad, [], "downloads")
 
 
 @test
