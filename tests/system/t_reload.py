@@ -185,7 +185,8 @@ def a_slot_that_stays_dead_does_not_forbid_reloads():
     memory = "reload_room = 100; cache_file_max = 3000000;"
     for path, body in old.items():
         write(TMP + "/www" + path.decode(), body)
-    with Instance([http(count=1)], memory=memory) as i:
+    patient = "keepalive_timeout_ms = 60000; send_timeout_ms = 60000;"
+    with Instance([http(count=1, extra=patient)], memory=memory) as i:
         idle = connect()
         idle.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         equal(Reply(idle).body, b"one", "before")
