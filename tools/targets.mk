@@ -6,7 +6,7 @@ DEPS	= gcc make pkg-config git libc6-dev dpdk-dev libdpdk-dev libconfig-dev libj
 	  libibverbs-dev libnuma-dev libfdt-dev libelf-dev libdw-dev libxdp-dev \
 	  libbpf-dev libmnl-dev media-types iproute2 iputils-ping procps python3 \
 	  curl jq apache2-utils wrk nginx-light clang libclang-rt-14-dev \
-	  valgrind binutils slowhttptest
+	  valgrind binutils slowhttptest ethtool
 
 deps:
 	@missing=; for p in $(DEPS); do \
