@@ -78,7 +78,7 @@ loss-table: $(BUILD)/test/sim $(BUILD)/bench/relay
 ASAN	= -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	  -fno-omit-frame-pointer
 asan: deps
-	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/asan \
+	@CK_TIMEOUT_MULTIPLIER=10 $(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/asan \
 	    OPT="-O1 -g $(ASAN)" unit
 	@$(MAKE) --no-print-directory $(JOBS) BUILD=$(BUILD)/asan \
 	    OPT="-O1 -g $(ASAN)" SEEDS=100 sim

@@ -200,6 +200,8 @@ conn_queued(const struct conn *c)
 static inline void
 mock_append(struct conn *c, const void *p, size_t len)
 {
+	if (len == 0)
+		return;
 	if (c->out_len + len > c->out_cap) {
 		c->out_cap = (uint32_t)((c->out_len + len) * 2);
 		c->out = realloc(c->out, c->out_cap);

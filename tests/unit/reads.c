@@ -25,7 +25,7 @@
 static char dir[64];
 static uint8_t data[LEN];
 static struct fcache *fc;
-static struct reads *r;
+static struct reads *r, *volatile small;
 static uint64_t now = 1000000;
 static struct reads *volatile probe; /* whether there is a ring at all */
 
@@ -411,6 +411,7 @@ many_files(void)
 	fc = aligned_alloc(64, (size + 63) & ~(size_t)63);
 	memset(fc, 0, size);
 	ck_assert_int_eq(fcache_build(fc, size, &from, err, sizeof(err)), 0);
+	small = r;	/* nothing ends one but the process's end */
 	r = reads_open(MANY, MANY, &e);
 	ck_assert_msg(r != NULL, "%s", strerror(-e));
 	reads_root(r, 0, fc, dir, open(dir, O_PATH | O_DIRECTORY));
