@@ -177,8 +177,14 @@ pktpool_put(struct pktpool *pp, struct pkt *p)
 	pktpool_push(pp, p);
 }
 
-/* Frames to send, in order, in the process's own memory. */
+/*
+ * Frames to send, in order, in the process's own memory. What connections
+ * have to send leaves the last PKTQ_REPLIES places to answers to what comes
+ * in: those cannot be made later, and a SYN would never be answered while
+ * others have more to send than the lanes take.
+ */
 #define PKTQ_MAX	512u
+#define PKTQ_REPLIES	64u
 
 struct pktq {
 	uint32_t n;
@@ -189,6 +195,13 @@ static inline bool
 pktq_full(const struct pktq *q)
 {
 	return q->n == PKTQ_MAX;
+}
+
+/* What connections have to send waits for the next turn. */
+static inline bool
+pktq_busy(const struct pktq *q)
+{
+	return q->n >= PKTQ_MAX - PKTQ_REPLIES;
 }
 
 #endif

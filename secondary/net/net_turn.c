@@ -19,7 +19,7 @@ net_turn(struct net *n, uint64_t now_us)
 		more |= net_events(n, now_us, TURN_MAX) > 0;
 		waits = net_output(n, now_us) > 0;
 		more |= n->ready_head != ARENA_NONE;
-		if ((!more && !waits) || pktq_full(&n->out))
+		if ((!more && !waits) || pktq_busy(&n->out))
 			break;
 	}
 	/* without a frame in out the driver has nothing to give back */

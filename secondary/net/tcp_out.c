@@ -15,7 +15,7 @@ struct budget {
 static bool
 take_frame(struct net *n, struct budget *b)
 {
-	if (b->frames == 0 || pktq_full(&n->out)) {
+	if (b->frames == 0 || pktq_busy(&n->out)) {
 		b->more = true;
 		return false;
 	}

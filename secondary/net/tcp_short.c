@@ -143,7 +143,7 @@ net_output(struct net *n, uint64_t now_us)
 		last = n->out_tail;
 		c = NULL;
 		while (n->out_head != ARENA_NONE && c != last &&
-		    !pktq_full(&n->out)) {
+		    !pktq_busy(&n->out)) {
 			uint32_t id = n->out_head;
 
 			c = out_pop(n);
@@ -151,7 +151,7 @@ net_output(struct net *n, uint64_t now_us)
 				out_put(n, c);
 		}
 	} while (n->out_head != ARENA_NONE && n->out.n != sent &&
-	    !pktq_full(&n->out));
+	    !pktq_busy(&n->out));
 	net_gauges(n);
 	return n->out_head != ARENA_NONE;
 }

@@ -691,6 +691,40 @@ START_TEST(ports_can_run_out)
 }
 END_TEST
 
+/* Lanes that are full with data leave room for answers: else no SYN would ever
+ * be answered while established connections have enough to send. */
+START_TEST(a_full_queue_of_data_does_not_keep_a_syn_out)
+{
+	const uint32_t most = PKTQ_MAX - PKTQ_REPLIES;
+	static struct pkt other;	/* frames of somebody else */
+	struct pktq *out;
+	struct pkt *p;
+
+	h_init(&h);
+	h_open(&h, true);
+	h_write(&h, 3000);
+	out = net_out(h.s.net);
+	while (out->n < most)
+		out->p[out->n++] = &other;
+	ck_assert_uint_gt(net_output(h.s.net, h.now), 0);
+	ck_assert_uint_eq(out->n, most);	/* data waits */
+	h.sport++;
+	h.aside = true;
+	h_syn(&h, TH_SYN, true);
+	p = plain_receive(&h.s, h.frame, h.framelen);
+	net_input(h.s.net, &p, 1, h.now);
+	ck_assert_uint_eq(out->n, most + 1);
+	out->p[0] = out->p[most];
+	out->n = 1;
+	h.aside = false;
+	h_run(&h);
+	h_expect(&h, TH_SYN | TH_ACK);
+	h_expect(&h, TH_ACK);			/* and goes then */
+	h_drain(&h);
+	h_fini(&h);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -724,6 +758,7 @@ suite(void)
 	tcase_add_loop_test(t, source_ports_are_secret_and_ours, 0, 4);
 	tcase_add_test(t, a_source_port_comes_again_as_late_as_it_can);
 	tcase_add_test(t, ports_can_run_out);
+	tcase_add_test(t, a_full_queue_of_data_does_not_keep_a_syn_out);
 	suite_add_tcase(s, t);
 	return s;
 }
