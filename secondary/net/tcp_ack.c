@@ -120,9 +120,9 @@ tcp_ack_inline(struct net *n, struct conn *c, uint32_t ack, uint32_t seq,
 	}
 }
 
-/* RFC 5961 §5.2 and RFC 9293 §3.10.7.4: is the ACK's number believable? */
-static bool
-ack_plausible(struct net *n, struct conn *c, const struct tcp_seg_in *s)
+/* RFC 5961 §5.2 and RFC 9293 §3.10.7.4 */
+bool
+tcp_ack_ok(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 {
 	uint32_t max = (uint32_t)c->max_wnd << snd_scale(c);
 
@@ -206,17 +206,15 @@ old_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 	tcp_want_output(n, c);
 }
 
-bool
+void
 tcp_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 {
 	struct tcp_acked r = { 0 };
 	bool more;
 
-	if (!ack_plausible(n, c, s))
-		return false;
 	if (seq_lt(s->ack, c->snd_una)) {
 		old_ack(n, c, s);
-		return true;
+		return;
 	}
 	c->flags &= ~TF_MORE;
 	r.dup = is_duplicate(c, s);
@@ -252,5 +250,4 @@ tcp_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 		tcp_room(n, c);
 	if (r.acked != 0 && fin_acked(c))
 		tcp_event(n, c, TV_FIN_ACKED);
-	return true;
 }

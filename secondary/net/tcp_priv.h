@@ -284,9 +284,11 @@ struct conn *tcp_cookie_open(struct net *n, const struct tuple *t,
 
 /* ---- tcp_ack.c: step 5 ---- */
 
-/* Handle ACK and window. False: the segment is to be dropped. c may be over
- * (TCP_CLOSED) when its last byte was acknowledged. */
-bool	tcp_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s);
+/* Is the ACK plausible? False: it was answered, the segment is dropped. */
+bool	tcp_ack_ok(struct net *n, struct conn *c, const struct tcp_seg_in *s);
+/* Handle ACK, a plausible one, and window. c may be over (TCP_CLOSED) when its
+ * last byte was acknowledged. */
+void	tcp_ack(struct net *n, struct conn *c, const struct tcp_seg_in *s);
 /* The same for the straight path: ack lies within what is in flight, without
  * an extension or without progress. */
 void	tcp_ack_inline(struct net *n, struct conn *c, uint32_t ack,

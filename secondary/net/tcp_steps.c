@@ -169,8 +169,9 @@ step_sequence(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 	 * are taken still */
 	if ((s->flags & TH_SYN) == 0 && c->rcv_nxt == c->rcv_adv &&
 	    s->seq == c->rcv_nxt) {
-		if ((s->flags & (TH_RST | TH_ACK)) == TH_ACK)
-			(void)tcp_ack(n, c, s);
+		if ((s->flags & (TH_RST | TH_ACK)) == TH_ACK &&
+		    tcp_ack_ok(n, c, s))
+			tcp_ack(n, c, s);
 		if (c->state != TCP_CLOSED)
 			tcp_send_ack(n, c, NULL);
 		return false;
@@ -238,7 +239,7 @@ step_ack_half(struct net *n, struct conn *c, const struct tcp_seg_in *s)
 	return true;
 }
 
-/* RFC 7323 §4.3 (2), after the segment was found acceptable. */
+/* RFC 7323 §4.3 (2), after the segment and its ACK were found acceptable. */
 static void
 take_timestamp(const struct net *n, struct conn *c,
     const struct tcp_seg_in *s)
@@ -317,9 +318,14 @@ tcp_steps(struct net *n, struct conn *c, struct tcp_seg_in *s,
 	}
 	if (c->state == TCP_SYN_RCVD && !step_ack_half(n, c, s))
 		goto put;
+	/* before its timestamp is taken: who guesses a number in the window
+	 * could make all that the peer sends look old */
+	if (!tcp_ack_ok(n, c, s))
+		goto put;
 	take_timestamp(n, c, s);
 	tcp_heard(n, c);
-	if (!tcp_ack(n, c, s) || c->state == TCP_CLOSED)
+	tcp_ack(n, c, s);
+	if (c->state == TCP_CLOSED)
 		goto put;
 	take_ecn(c, s);
 	/* sixth step: urgent data is read in line (RFC 6093) */

@@ -399,6 +399,30 @@ START_TEST(paws_drops_what_is_old)
 }
 END_TEST
 
+/* RFC 5961 §5.2: a segment whose ACK is not believed is dropped with its
+ * timestamp: else it would make the peer's own look old. */
+START_TEST(timestamp_of_a_wrong_ack_is_not_taken)
+{
+	uint32_t ack;
+
+	open_settled(true);
+	ack = h.ack;
+	h.ack += 9999;
+	h.tsval += 200000;
+	h_send(&h, TH_ACK | TH_FIN, NULL, 0);
+	h_run(&h);
+	ck_assert_uint_eq(h_expect(&h, TH_ACK)->s.ack, h.seq);
+	ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_ack), 1);
+	h.ack = ack;
+	h.tsval -= 199999;
+	h_data(&h, "good", 4);
+	h_run(&h);
+	ck_assert_uint_eq(h.ngot, 4);
+	ck_assert_uint_eq(h_count(&h, CNT_drop_tcp_paws), 0);
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 7323 §5.5: after 24 days of silence the old timestamp says nothing. */
 START_TEST(paws_forgets_after_24_days)
 {
@@ -696,6 +720,7 @@ suite(void)
 	tcase_add_test(t, segment_is_cut_at_the_window);
 	tcase_add_test(t, window_is_enforced);
 	tcase_add_test(t, paws_drops_what_is_old);
+	tcase_add_test(t, timestamp_of_a_wrong_ack_is_not_taken);
 	tcase_add_test(t, paws_forgets_after_24_days);
 	tcase_add_test(t, timestamp_of_the_left_edge_is_echoed);
 	tcase_add_test(t, timestamps_agreed_are_required);
