@@ -139,7 +139,9 @@ tcp_cc_idle(struct net *n, struct conn *c)
 
 	if (!n->conf.restart_idle || pause < n->conf.rto_min_us)
 		return;
-	rto = tcp_rto_us(n, c);
+	/* probes of a closed window, which double it, are not data */
+	rto = max_u32(tcp_rto_us(n, c) >> min_u32(c->backoff, 31),
+	    n->conf.rto_min_us);
 	if (pause < rto)
 		return;
 	least = min_u32(c->cwnd, tcp_cc_initial(n, c));

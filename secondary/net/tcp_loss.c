@@ -215,6 +215,7 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
     const struct tcp_seg_in *s)
 {
 	struct tcp_ext *x = tcp_ext(n, c);
+	bool open;
 
 	if (x == NULL && (r->ece || (r->dup && (c->flags & TF_SACK) == 0)))
 		x = tcp_ext_get(n, c);
@@ -236,9 +237,11 @@ tcp_loss_ack(struct net *n, struct conn *c, struct tcp_acked *r,
 	tcp_mtu_ack(n, c, x);
 	if (r->lost && !tcp_mtu_lost(n, c, x) && !tcp_repairing(x))
 		tcp_recovery_enter(n, c, x, TP_RECOVERY);
-	if (x->phase != TP_OPEN)
-		tcp_recovery_ack(n, c, x, r, s);
-	else if (r->acked != 0 || (r->sacked && x->reordering > DUPTHRESH))
+	open = x->phase == TP_OPEN;
+	tcp_recovery_ack(n, c, x, r, s);
+	if (!open)
+		return;
+	if (r->acked != 0 || (r->sacked && x->reordering > DUPTHRESH))
 		/* on a path that reorders, reports are progress as well */
 		tcp_cc_ack(n, c, r->delivered, r->late_us);
 }

@@ -261,7 +261,8 @@ send_new(struct net *n, struct conn *c, struct budget *b)
 	uint64_t unsent;
 	uint32_t len, room;
 
-	if (tcp_flight(c) == 0)
+	/* once per pause: what is sent now ends it */
+	if (tcp_flight(c) == 0 && tcp_unsent(c) != 0 && c->snd_wnd != 0)
 		tcp_cc_idle(n, c);
 	for (;;) {
 		unsent = tcp_unsent(c);

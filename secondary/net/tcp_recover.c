@@ -151,10 +151,31 @@ after_timeout(struct conn *c, struct tcp_ext *x, const struct tcp_acked *r)
 	}
 }
 
+/*
+ * Without timestamps the report that a segment came twice is all there is, and
+ * it comes behind the ACK that ends the recovery: the segment was sent again
+ * after all others. It counts for a window more.
+ */
+static void
+undo_late(struct net *n, struct conn *c, struct tcp_ext *x,
+    const struct tcp_acked *r)
+{
+	if (x->undo_cwnd == 0)
+		return;
+	if (c->snd_una - x->undo_una - x->recover_fs > x->undo_cwnd)
+		x->undo_cwnd = 0;
+	else if (r->dsack && x->undo_sent != 0 && x->undo_retrans == 0)
+		undo(n, c, x);
+}
+
 void
 tcp_recovery_ack(struct net *n, struct conn *c, struct tcp_ext *x,
     struct tcp_acked *r, const struct tcp_seg_in *s)
 {
+	if (x->phase == TP_OPEN) {
+		undo_late(n, c, x, r);
+		return;
+	}
 	if (spurious(c, x, r, s)) {
 		undo(n, c, x);
 		return;

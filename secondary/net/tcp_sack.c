@@ -36,7 +36,10 @@ take_dsack(const struct conn *c, struct tcp_ext *x, const struct range *d,
 			x->reo_mult++;
 		x->reo_persist = 16;
 	}
-	if (x->undo_retrans > 0 && !seq_lt(d->start, x->undo_una))
+	/* what was sent again after the recovery is none of it */
+	if (x->undo_retrans > 0 && !seq_lt(d->start, x->undo_una) &&
+	    (x->phase != TP_OPEN ||
+	    seq_leq(d->end, x->undo_una + x->recover_fs)))
 		x->undo_retrans--;
 }
 

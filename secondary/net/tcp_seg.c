@@ -388,6 +388,24 @@ rest_lost(const struct net *n, struct conn *c, struct tcp_ext *x,
 		tcp_mark_lost(c, x, it);
 }
 
+/*
+ * Without SACK x->sacked counts duplicate ACKs, not entries; those were
+ * delivered then. Of what a partial ACK covers, the first segment is the one
+ * that was sent again and the others are among them; the rest of them has left
+ * the network all the same (RFC 6582 §3.2 step 3).
+ */
+static void
+reno_acked(const struct conn *c, struct tcp_ext *x, uint32_t ack,
+    struct tcp_acked *r)
+{
+	uint32_t known = x->sacked;
+
+	if (x->phase == TP_RECOVERY && seq_lt(ack, x->recover))
+		known = min_u32(known, r->acked - min_u32(r->acked, c->mss));
+	r->delivered -= min_u32(r->delivered, known);
+	x->sacked = min_u32(x->sacked - known, c->snd_nxt - ack - x->lost);
+}
+
 void
 seg_acked(struct net *n, struct conn *c, uint32_t ack, struct tcp_acked *r)
 {
@@ -417,12 +435,8 @@ seg_acked(struct net *n, struct conn *c, uint32_t ack, struct tcp_acked *r)
 		start = it.s->end;
 		pop(n, x);
 	}
-	/* without SACK x->sacked counts duplicate ACKs, not entries; those
-	 * were delivered then (RFC 6582) */
-	if ((c->flags & TF_SACK) == 0) {
-		r->delivered -= min_u32(r->delivered, x->sacked);
-		x->sacked = 0;
-	}
+	if ((c->flags & TF_SACK) == 0)
+		reno_acked(c, x, ack, r);
 	/* times are compared modulo 2^32 µs, so none may get old */
 	if (x->nseg == 0)
 		x->rack_rtt = 0;

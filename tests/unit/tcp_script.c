@@ -43,6 +43,25 @@ START_TEST(three_duplicates_retransmit)
 }
 END_TEST
 
+/* RFC 6582 §3.2 step 3: a partial ACK brings the next segment at once, however
+ * many duplicates came before it. */
+START_TEST(partial_acks_retransmit)
+{
+	SCRIPT(newreno, OPEN_PLAIN, "0 write 10000",
+	    "0 > P. 1:10001(10000) ack 1",
+	    "100 < . 1:1(0) ack 1 win 40000", "0 < . 1:1(0) ack 1 win 40000",
+	    "0 < . 1:1(0) ack 1 win 40000",
+	    "0 > . 1:1001(1000) ack 1", "0 ca 3",
+	    "0 < . 1:1(0) ack 1 win 40000", "0 < . 1:1(0) ack 1 win 40000",
+	    "0 < . 1:1(0) ack 1 win 40000", "0 < . 1:1(0) ack 1 win 40000",
+	    "100 < . 1:1(0) ack 4001 win 40000",
+	    "0 > . 4001:5001(1000) ack 1",
+	    "100 < . 1:1(0) ack 8001 win 40000",
+	    "0 > . 8001:9001(1000) ack 1", "0 ca 3",
+	    "100 < . 1:1(0) ack 10001 win 40000", "0 ca 0", "0 cwnd 5");
+}
+END_TEST
+
 /* RFC 8985 §6.2: three reported segments: no reordering window. */
 START_TEST(three_reports_retransmit)
 {
@@ -307,6 +326,35 @@ START_TEST(dsack_undoes_a_recovery)
 }
 END_TEST
 
+/* RFC 3708: the duplicate arrives behind all that was in flight, so the
+ * report follows the ACK that ends the recovery. */
+START_TEST(dsack_undoes_what_is_over)
+{
+	SCRIPT(NULL, OPEN, "0 write 10000", "0 > P. 1:10001(10000) ack 1",
+	    "100 < . 1:1(0) ack 1 win 320 <sack 1001:4001,nop,nop>",
+	    "0 > . 1:1001(1000) ack 1", "0 ca 3",
+	    "1 < . 1:1(0) ack 4001 win 320",
+	    "1 < . 1:1(0) ack 10001 win 320",
+	    "0 ca 0", "0 cwnd 7", "0 ssthresh 7",
+	    "98 < . 1:1(0) ack 10001 win 320 <sack 1:1001,nop,nop>",
+	    "0 ca 0", "0 cwnd 10", "0 ssthresh 2147483647");
+}
+END_TEST
+
+/* A probe that was one too many says nothing of the loss before it. */
+START_TEST(dsack_of_a_later_probe_undoes_nothing)
+{
+	SCRIPT(NULL, OPEN, "0 write 10000", "0 > P. 1:10001(10000) ack 1",
+	    "100 < . 1:1(0) ack 1 win 320 <sack 1001:4001,nop,nop>",
+	    "0 > . 1:1001(1000) ack 1",
+	    "100 < . 1:1(0) ack 10001 win 320", "0 cwnd 7",
+	    "0 write 1000", "0 > P. 10001:11001(1000) ack 1",
+	    "200~350 > P. 10001:11001(1000) ack 1",
+	    "10 < . 1:1(0) ack 11001 win 320 <sack 10001:11001,nop,nop>",
+	    "0 cwnd 7", "0 ssthresh 7");
+}
+END_TEST
+
 /* ---- windows ---- */
 
 /* RFC 5681 §3.1, RFC 7661: it doubles if half of it was used, and goes no
@@ -357,6 +405,25 @@ START_TEST(zero_window_is_probed)
 	    "1200 > . 10000:10000(0) ack 1", "0 cwnd 20",
 	    "900 < . 1:1(0) ack 10001 win 511",
 	    "0 > . 10001:20001(10000) ack 1");
+}
+END_TEST
+
+/* RFC 5681 §4.1: probes of a closed window are no data: when it opens, the
+ * window of congestion is the initial one. */
+START_TEST(closed_window_is_a_pause)
+{
+	SCRIPT(NULL, OPEN, "0 write 26000", "0 > . 1:10001(10000) ack 1",
+	    "100 < . 1:1(0) ack 10001 win 511",
+	    "0 > P. 10001:26001(16000) ack 1",
+	    "100 < . 1:1(0) ack 26001 win 0", "0 cwnd 36",
+	    "0 write 20000",
+	    "300 > . 26000:26000(0) ack 1",
+	    "1 < . 1:1(0) ack 26001 win 0", "0 cwnd 36",
+	    "599 > . 26000:26000(0) ack 1",
+	    "1 < . 1:1(0) ack 26001 win 0", "0 cwnd 36",
+	    "1199 > . 26000:26000(0) ack 1",
+	    "900 < . 1:1(0) ack 26001 win 511",
+	    "0 > . 26001:36001(10000) ack 1", "0 cwnd 10");
 }
 END_TEST
 
@@ -640,6 +707,7 @@ suite(void)
 
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, three_duplicates_retransmit);
+	tcase_add_test(t, partial_acks_retransmit);
 	tcase_add_test(t, three_reports_retransmit);
 	tcase_add_test(t, three_short_reports_retransmit);
 	tcase_add_test(t, one_report_waits_for_the_reordering_window);
@@ -654,9 +722,12 @@ suite(void)
 	tcase_add_test(t, genuine_timeout_goes_on);
 	tcase_add_test(t, eifel_undoes_a_timeout);
 	tcase_add_test(t, dsack_undoes_a_recovery);
+	tcase_add_test(t, dsack_undoes_what_is_over);
+	tcase_add_test(t, dsack_of_a_later_probe_undoes_nothing);
 	tcase_add_test(t, slow_start_by_what_was_used);
 	tcase_add_test(t, window_decays_when_idle);
 	tcase_add_test(t, zero_window_is_probed);
+	tcase_add_test(t, closed_window_is_a_pause);
 	tcase_add_test(t, ecn_reduces_by_prr);
 	tcase_add_test(t, ecn_is_asked_for);
 	tcase_add_test(t, hystart_slows_down_when_the_delay_grows);
