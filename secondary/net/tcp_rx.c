@@ -268,10 +268,11 @@ tcp_data(struct net *n, struct conn *c, struct tcp_seg_in *s, struct pkt *p)
 		tcp_want_output(n, c);
 		goto drop;
 	}
-	/* RFC 9293 §3.6.1: data for somebody who is gone */
+	/* RFC 9293 §3.6.1: data for somebody who is gone; answered as if there
+	 * was no connection, by the number that the peer expects exactly */
 	if (p->plen != 0 && (c->flags & (TF_CLOSED | TF_DISCARD)) ==
 	    TF_CLOSED) {
-		tcp_send_rst(n, c);
+		tcp_refuse(n, &c->t, s);
 		tcp_end(n, c, TE_NONE);
 		goto drop;
 	}

@@ -109,8 +109,11 @@ in_window(const struct conn *c, const struct tcp_seg_in *s)
 	if (space == 0)
 		return wnd == 0 ? s->seq == c->rcv_nxt :
 		    s->seq - c->rcv_nxt < wnd;
+	/* a FIN needs no room in the buffer: a peer that sends it into a
+	 * closed window would have to send it until somebody reads */
 	if (wnd == 0)
-		return false;
+		return s->len == 0 && s->seq == c->rcv_nxt &&
+		    (s->flags & (TH_SYN | TH_FIN)) == TH_FIN;
 	return s->seq - c->rcv_nxt < wnd || last - c->rcv_nxt < wnd ||
 	    (seq_leq(s->seq, c->rcv_nxt) && seq_leq(c->rcv_adv, last));
 }

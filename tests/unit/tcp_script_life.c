@@ -73,7 +73,40 @@ START_TEST(data_after_close)
 {
 	SCRIPT(NULL, OPEN, "0 close 0", "0 > F. 1:1(0) ack 1",
 	    "10 < . 1:1(0) ack 2 win 320",
-	    "10 < P. 1:101(100) ack 2 win 320", "0 > R. 2:2(0) ack 1");
+	    "10 < P. 1:101(100) ack 2 win 320", "0 > R 2:2(0)");
+	/* the number is the one that the peer expects, whatever was lost */
+	SCRIPT(NULL, OPEN, "0 write 1000", "0 > P. 1:1001(1000) ack 1",
+	    "0 close 0", "0 > F. 1001:1001(0) ack 1",
+	    "10 < P. 1:101(100) ack 1 win 320", "0 > R 1:1(0)");
+}
+END_TEST
+
+static void
+small_buffer(void)
+{
+	d.conf.rcvbuf = d.conf.rcvbuf_max = 20480;
+}
+
+/* A FIN needs no room: as in Linux and FreeBSD it is taken though the window
+ * is closed. Data is not. */
+START_TEST(fin_into_a_closed_window)
+{
+	SCRIPT(small_buffer, "0 < S 0:0(0) win 32792 <mss 1000>",
+	    "0 > S. 0:0(0) ack 1 win 20480 <mss 1460>",
+	    "100 < . 1:1(0) ack 1 win 32792", "0 accept",
+	    "0 < P. 1:20481(20480) ack 1 win 32792",
+	    "0 > . 1:1(0) ack 20481 win 0",
+	    "10 < F. 20481:20482(1) ack 1 win 32792",
+	    "0 > . 1:1(0) ack 20481 win 0",
+	    "10 < F. 20481:20481(0) ack 1 win 32792",
+	    "0 > . 1:1(0) ack 20482 win 0",
+	    "10 < F. 20481:20481(0) ack 1 win 32792",
+	    "0 > . 1:1(0) ack 20482 win 0",
+	    "10 read 20480", "0 read 0", "0 write 10",
+	    "0 > P. 1:11(10) ack 20482",
+	    "10 < . 20482:20482(0) ack 11 win 32792",
+	    "0 close 0", "0 > F. 11:11(0) ack 20482",
+	    "10 < . 20482:20482(0) ack 12 win 32792");
 }
 END_TEST
 
@@ -100,6 +133,20 @@ START_TEST(timestamps_are_echoed_and_judged)
 	    "0 > P. 1:1001(1000) ack 11 <nop,nop,TS val +110 ecr 1100>",
 	    "10 < . 11:11(0) ack 1001 win 320 "
 	    "<nop,nop,TS val 1120 ecr last>");
+}
+END_TEST
+
+/* RFC 5961 §5: who knows no number of ours must not raise the timestamp that
+ * later segments are judged by. */
+START_TEST(forged_ack_does_not_raise_the_timestamp)
+{
+	SCRIPT(timestamps, OPEN_TS,
+	    "0 < F. 1:1(0) ack 9999 win 320 "
+	    "<nop,nop,TS val 200000 ecr last>",
+	    "0 > . 1:1(0) ack 1 <nop,nop,TS val +100 ecr 1100>",
+	    "10 < P. 1:11(10) ack 1 win 320 <nop,nop,TS val 1101 ecr last>",
+	    "0 > . 1:1(0) ack 11 <nop,nop,TS val +110 ecr 1101>",
+	    "0 read 10");
 }
 END_TEST
 
@@ -184,8 +231,10 @@ main(void)
 	tcase_add_test(t, half_closed_by_the_peer);
 	tcase_add_test(t, reset_is_told_once);
 	tcase_add_test(t, data_after_close);
+	tcase_add_test(t, fin_into_a_closed_window);
 	tcase_add_test(t, user_timeout_is_exact);
 	tcase_add_test(t, timestamps_are_echoed_and_judged);
+	tcase_add_test(t, forged_ack_does_not_raise_the_timestamp);
 	tcase_add_test(t, peers_window_is_filled_by_segments);
 	tcase_add_test(t, reordering_is_measured);
 	tcase_add_test(t, holes_between_reports);
