@@ -106,7 +106,7 @@ tcp_ext_idle(struct net *n, struct conn *c)
 
 	if (x != NULL && x->nseg == 0 && x->ssthresh == UINT32_MAX &&
 	    x->phase == TP_OPEN && (c->flags & TF_TLP) == 0 &&
-	    tcp_unsent(c) == 0 && x->reordering == 0)
+	    tcp_unsent(c) == 0 && x->reordering == 0 && x->reo_mult == 1)
 		tcp_ext_free(n, c);
 }
 

@@ -183,6 +183,23 @@ START_TEST(reordering_is_measured)
 }
 END_TEST
 
+/* RFC 8985 §6.2 step 4: a D-SACK widens the window by a quarter of the round
+ * trip, and that outlives a pause. */
+START_TEST(dsack_widens_the_reordering_window)
+{
+	SCRIPT(NULL, OPEN, "0 write 10000", "0 > P. 1:10001(10000) ack 1",
+	    "100 < . 1:1(0) ack 1 win 320 <sack 1001:2001,nop,nop>",
+	    "0 ca 1",
+	    "25 > . 1:1001(1000) ack 1", "0 ca 3",
+	    "2 < . 1:1(0) ack 2001 win 320", "1 < . 1:1(0) ack 10001 win 320",
+	    "70 < . 1:1(0) ack 10001 win 320 <sack 1:1001,nop,nop>",
+	    "0 cwnd 10",
+	    "0 write 10000", "0 > P. 10001:20001(10000) ack 1",
+	    "100 < . 1:1(0) ack 10001 win 320 <sack 11001:12001,nop,nop>",
+	    "50 > . 10001:11001(1000) ack 1");
+}
+END_TEST
+
 /* RFC 2018 §5, RFC 8985: holes between reports are sent again one by one. */
 START_TEST(holes_between_reports)
 {
@@ -237,6 +254,7 @@ main(void)
 	tcase_add_test(t, forged_ack_does_not_raise_the_timestamp);
 	tcase_add_test(t, peers_window_is_filled_by_segments);
 	tcase_add_test(t, reordering_is_measured);
+	tcase_add_test(t, dsack_widens_the_reordering_window);
 	tcase_add_test(t, holes_between_reports);
 	tcase_add_test(t, window_after_a_late_handshake);
 	suite_add_tcase(s, t);
