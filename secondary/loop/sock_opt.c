@@ -296,6 +296,8 @@ fill_info(const struct conn_metrics *m, struct tcp_info *t)
 	t->tcpi_state = m->state < sizeof(linux_state) ?
 	    linux_state[m->state] : TCP_CLOSE;
 	t->tcpi_ca_state = m->phase < sizeof(ca) ? ca[m->phase] : TCP_CA_Open;
+	if (t->tcpi_ca_state == TCP_CA_Open && m->sacked != 0)
+		t->tcpi_ca_state = TCP_CA_Disorder;
 	t->tcpi_retransmits = m->backoff;
 	t->tcpi_backoff = m->backoff;
 	t->tcpi_options = (m->ts ? TCPI_OPT_TIMESTAMPS : 0) |
@@ -308,7 +310,10 @@ fill_info(const struct conn_metrics *m, struct tcp_info *t)
 	t->tcpi_rcv_mss = m->mss;
 	t->tcpi_unacked = m->unacked;
 	t->tcpi_sacked = m->sacked;
-	t->tcpi_lost = m->lost;
+	/* there, what is sent again stays lost until it is acknowledged;
+	 * outside of recovery it was a probe only */
+	t->tcpi_lost = m->lost + (t->tcpi_ca_state >= TCP_CA_Recovery ||
+	    m->backoff != 0 ? m->retrans : 0);
 	t->tcpi_retrans = m->retrans;
 	t->tcpi_pmtu = m->pmtu;
 	t->tcpi_rcv_ssthresh = m->rcv_wnd;

@@ -716,7 +716,7 @@ START_TEST(tcp_info_counts_segments)
 	t = info(h);
 	ck_assert_uint_eq(t.tcpi_unacked, 10);
 	ck_assert_uint_eq(t.tcpi_sacked, 4);
-	ck_assert_uint_eq(t.tcpi_lost, 0);
+	ck_assert_uint_eq(t.tcpi_lost, 1);
 	ck_assert_uint_eq(t.tcpi_retrans, 1);
 	ck_assert_uint_eq(t.tcpi_total_retrans, 1);
 	ck_assert_uint_eq(t.tcpi_ca_state, TCP_CA_Recovery);

@@ -68,10 +68,10 @@ START_TEST(three_reports_retransmit)
 	SCRIPT(NULL, OPEN, "0 write 4000", "0 > P. 1:4001(4000) ack 1",
 	    "100 < . 1:1(0) ack 1 win 320 <sack 1001:2001,nop,nop>",
 	    "0 < . 1:1(0) ack 1 win 320 <sack 1001:3001,nop,nop>",
-	    "0 sacked 2", "0 lost 0", "0 ca 0",
+	    "0 sacked 2", "0 lost 0", "0 ca 1",
 	    "0 < . 1:1(0) ack 1 win 320 <sack 1001:4001,nop,nop>",
 	    "0 > . 1:1001(1000) ack 1",
-	    "0 ca 3", "0 sacked 3", "0 unacked 4", "0 retrans 1", "0 lost 0",
+	    "0 ca 3", "0 sacked 3", "0 unacked 4", "0 retrans 1", "0 lost 1",
 	    "100 < . 1:1(0) ack 4001 win 320",
 	    "0 ca 0");
 }
@@ -99,7 +99,7 @@ START_TEST(one_report_waits_for_the_reordering_window)
 	SCRIPT(NULL, OPEN, "0 write 4000", "0 > P. 1:4001(4000) ack 1",
 	    "100 < . 1:1(0) ack 1 win 320 <sack 3001:4001,nop,nop>",
 	    "25 > . 1:1001(1000) ack 1",
-	    "0 ca 3", "0 lost 2",
+	    "0 ca 3", "0 lost 3",
 	    "100 < . 1:1(0) ack 1001 win 320 <sack 3001:4001,nop,nop>",
 	    "0 > . 1001:3001(2000) ack 1",
 	    "100 < . 1:1(0) ack 4001 win 320");
@@ -255,7 +255,7 @@ END_TEST
 START_TEST(tail_is_probed_after_two_round_trips)
 {
 	SCRIPT(NULL, OPEN, "0 write 4000", "0 > P. 1:4001(4000) ack 1",
-	    "200 > P. 3001:4001(1000) ack 1",
+	    "200 > P. 3001:4001(1000) ack 1", "0 retrans 1", "0 lost 0",
 	    "100 < . 1:1(0) ack 1 win 320 <sack 3001:4001,nop,nop>",
 	    "0 > . 1:1001(1000) ack 1",
 	    "100 < . 1:1(0) ack 1001 win 320 <sack 3001:4001,nop,nop>",
