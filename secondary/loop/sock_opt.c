@@ -298,7 +298,11 @@ fill_info(const struct conn_metrics *m, struct tcp_info *t)
 	t->tcpi_ca_state = m->phase < sizeof(ca) ? ca[m->phase] : TCP_CA_Open;
 	if (t->tcpi_ca_state == TCP_CA_Open && m->sacked != 0)
 		t->tcpi_ca_state = TCP_CA_Disorder;
-	t->tcpi_retransmits = m->backoff;
+	/* with nothing in flight it was the closed window that was probed */
+	if (m->inflight != 0)
+		t->tcpi_retransmits = m->backoff;
+	else
+		t->tcpi_probes = m->backoff;
 	t->tcpi_backoff = m->backoff;
 	t->tcpi_options = (m->ts ? TCPI_OPT_TIMESTAMPS : 0) |
 	    (m->sack ? TCPI_OPT_SACK : 0) | (m->ecn ? TCPI_OPT_ECN : 0) |

@@ -447,6 +447,7 @@ sc_info(const char *name, int64_t n)
 		{ "ca", t.tcpi_ca_state }, { "unacked", t.tcpi_unacked },
 		{ "sacked", t.tcpi_sacked }, { "lost", t.tcpi_lost },
 		{ "retrans", t.tcpi_retrans }, { "state", t.tcpi_state },
+		{ "probes", t.tcpi_probes }, { "times", t.tcpi_retransmits },
 		{ "backoff", t.tcpi_backoff }, { "rto", t.tcpi_rto / 1000 },
 		{ "reordering", t.tcpi_reordering },
 		{ "mss", t.tcpi_snd_mss }, { "srtt", t.tcpi_rtt / 1000 },

@@ -241,7 +241,7 @@ START_TEST(lone_segment_is_probed_then_times_out)
 	    "0 write 1000", "0 > P. 1001:2001(1000) ack 1",
 	    "300 > P. 1001:2001(1000) ack 1", "0 cwnd 10", "0 ca 0",
 	    "300 > P. 1001:2001(1000) ack 1", "0 cwnd 1", "0 ca 4",
-	    "0 backoff 1",
+	    "0 backoff 1", "0 times 1", "0 probes 0",
 	    "100 < . 1:1(0) ack 2001 win 257", "0 cwnd 2", "0 ssthresh 7",
 	    "0 write 9000", "0 > . 2001:4001(2000) ack 1",
 	    "100 < . 1:1(0) ack 3001 win 257",
@@ -403,6 +403,7 @@ START_TEST(zero_window_is_probed)
 	    "300 > . 10000:10000(0) ack 1",
 	    "600 > . 10000:10000(0) ack 1",
 	    "1200 > . 10000:10000(0) ack 1", "0 cwnd 20",
+	    "0 probes 3", "0 times 0",
 	    "900 < . 1:1(0) ack 10001 win 511",
 	    "0 > . 10001:20001(10000) ack 1");
 }
