@@ -79,7 +79,8 @@ enum tcp_timer {
 	TT_REO,			/* RACK: reordering window ends */
 };
 
-/* conn.err: why it ended, see conn_error() */
+/* conn.err: why it ended, see conn_error(). While it lives TE_UNREACH says that
+ * a router could not deliver what is being sent again and again */
 enum tcp_err {
 	TE_NONE,
 	TE_RESET,

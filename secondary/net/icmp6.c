@@ -130,8 +130,13 @@ error(struct net *n, struct pkt *p, const uint8_t *outer)
 	t.port = p->port;
 	size = IP6_HLEN + rd16(ip + IP6_PAYLOAD);
 	net_count(n, CNT_icmp_errors, 1);
-	if (type == TCP_ICMP_TOOBIG)
+	if (type == TCP_ICMP_TOOBIG) {
 		mtu = pmtu_claim(&t, rd32(m + 4), size);
+		if (mtu == 0) {
+			drop(n, p);
+			return;
+		}
+	}
 	if (proto == PROTO_UDP) {
 		udp_icmp(n, &t, (enum tcp_icmp)type, mtu);
 	} else {

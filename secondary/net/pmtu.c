@@ -120,14 +120,17 @@ pmtu_claim(const struct tuple *t, uint32_t mtu, uint32_t size)
 	/* RFC 1191 (7.1): what the packet may have met, for routers that do
 	 * not say it */
 	static const uint16_t plateau[] = { 8166, 4352, 2002, 1492, 1006 };
-	uint32_t least = t->family == 6 ? IP6_MTU_MIN : PMTU_MIN4, i;
+	uint32_t least = PMTU_MIN4, i;
 
+	/* RFC 8201 (4): a link that IPv6 does not run over, a lie */
+	if (t->family == 6 && mtu < IP6_MTU_MIN)
+		return 0;
 	if (mtu == 0) {
 		for (i = 0; i < 5 && plateau[i] >= size; i++)
 			continue;
 		mtu = i < 5 ? plateau[i] : least;
 	}
-	/* RFC 8200 (5), RFC 1191 (3): nothing narrower is believed */
+	/* RFC 1191 (3): nothing narrower is believed */
 	if (mtu < least)
 		mtu = least;
 	return (uint16_t)(mtu > UINT16_MAX ? UINT16_MAX : mtu);

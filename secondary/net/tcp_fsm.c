@@ -241,8 +241,11 @@ tcp_end(struct net *n, struct conn *c, enum tcp_err err)
 	bool known = (c->flags & (TF_ACTIVE | TF_OPENED)) != 0 ||
 	    tcp_synced(c);
 
-	if (err == TE_TIMEOUT)
+	if (err == TE_TIMEOUT) {
 		net_count(n, CNT_tcp_timeouts, 1);
+		if (c->err == TE_UNREACH)
+			err = TE_UNREACH;	/* a router said why */
+	}
 	if (!known || (c->flags & TF_CLOSED) != 0) {
 		tcp_free(n, c);
 		return;
@@ -282,6 +285,7 @@ tcp_established(struct net *n, struct conn *c)
 	if (c->backoff > 1)
 		c->cwnd = c->mss;
 	c->backoff = 0;
+	c->err = TE_NONE;
 	c->rcv_mark = c->rcv_nxt;
 	c->rcv_mark_ms = (uint16_t)tcp_now_ms(n);
 	if (tcp_keep_idle(n, c) != 0)

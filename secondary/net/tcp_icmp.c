@@ -54,6 +54,8 @@ tcp_icmp_error(struct net *n, const struct tuple *t, uint32_t seq,
 		shrink(n, c, mtu);
 	else if (type != TCP_ICMP_SOFT && !tcp_synced(c))
 		tcp_end(n, c, type == TCP_ICMP_PORT ? TE_REFUSED : TE_UNREACH);
+	else if (c->state != TCP_CLOSED)
+		c->err = TE_UNREACH;	/* RFC 1122 (4.2.3.9): to be told */
 	tcp_rest(n, c);
 	hands_clear(n);
 }

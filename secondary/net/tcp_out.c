@@ -53,7 +53,8 @@ resend(struct net *n, struct conn *c, uint32_t start, const struct tcp_seg *s,
 	len = min_u32(whole, most);
 	if (len == whole && start + len != s->end)
 		flags = TH_FIN;
-	if (len == whole && (s->flags & SEG_PUSH) != 0)
+	/* a FIN alone is counted as a short segment, but pushes nothing */
+	if (len != 0 && len == whole && (s->flags & SEG_PUSH) != 0)
 		flags |= TH_PSH;
 	got = tcp_xmit(n, c, start, len, flags);
 	if (got != 0)

@@ -178,6 +178,8 @@ tcp_rto_fire(struct net *n, struct conn *c)
 		back_off(c);
 		c->flags |= TF_LOST | TF_RETXMT_SYN;
 	} else {
+		if (c->backoff == 0)
+			c->err = TE_NONE;	/* of a loss before this one */
 		x = tcp_ext_get(n, c);
 		tcp_mtu_timeout(n, c, x);
 		if (x != NULL) {

@@ -159,20 +159,22 @@ START_TEST(a_forged_claim_changes_nothing)
 }
 END_TEST
 
-/* RFC 8201 (4), RFC 1191 (3): less than any path is clamped; more than we have
- * is no news; RFC 1191 (7.1): a router that does not say is guessed. */
+/* RFC 1191 (3): less than any path is clamped; RFC 8201 (4): it is not believed
+ * at all; more than we have is no news; RFC 1191 (7.1): a router that does not
+ * say is guessed. */
 START_TEST(claims_have_bounds)
 {
 	static const struct {
 		uint32_t claim, v4, v6;
 	} row[] = {
 		{ 1500, 1500, 1500 }, { 9000, 1500, 1500 },
-		{ 68, 552, 1280 }, { 1, 552, 1280 },
-		{ 0, 1492, 1492 },
+		{ 68, 552, 1500 }, { 1, 552, 1500 },
+		{ 0, 1492, 1500 }, { 1279, 1279, 1500 },
+		{ 1280, 1280, 1280 },
 	};
 	uint32_t k;
 
-	for (k = 0; k < 5; k++) {
+	for (k = 0; k < 7; k++) {
 		plain_fini(&s);
 		setup();
 		begin(FAMILY);

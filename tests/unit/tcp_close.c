@@ -55,6 +55,28 @@ START_TEST(peer_closes_first)
 }
 END_TEST
 
+/* RFC 8985 §7.3: the probe is the last segment again: a FIN that had no data
+ * pushes nothing, now as then. */
+START_TEST(probe_of_a_fin_is_what_it_was)
+{
+	uint32_t i;
+
+	h_init(&h);
+	h_open(&h, true);
+	h_write(&h, 10);
+	h_run(&h);
+	ck_assert_uint_ne(h_expect(&h, TH_ACK)->s.flags & TH_PSH, 0);
+	H_SERVICE(&h, conn_close(h.s.net, h.c));
+	h_run(&h);
+	for (i = 0; i < 2; i++) {
+		ck_assert_uint_eq(h_expect(&h, TH_FIN | TH_ACK)->s.flags &
+		    TH_PSH, 0);
+		(void)h_wait(&h);
+	}
+	h_fini(&h);
+}
+END_TEST
+
 /* RFC 9293 §3.6, case 1: we close first and keep TIME_WAIT. */
 START_TEST(we_close_first)
 {
@@ -601,6 +623,7 @@ suite(void)
 	TCase *t = tcase_create("tcp_close");
 
 	tcase_add_test(t, peer_closes_first);
+	tcase_add_test(t, probe_of_a_fin_is_what_it_was);
 	tcase_add_test(t, we_close_first);
 	tcase_add_test(t, both_close_at_once);
 	tcase_add_test(t, fin_with_the_ack_of_ours);
