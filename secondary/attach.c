@@ -13,6 +13,7 @@
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_mempool.h>
+#include <rte_service_component.h>
 
 #include "../common/log.h"
 #include "../common/shm.h"
@@ -112,6 +113,10 @@ start_eal(struct io *io)
 		    "mapped, starting again may help", rte_strerror(rte_errno));
 		return -EIO;
 	}
+	/* What services of DPDK's own need (150 KB) was taken from the heap
+	 * that all share, and nobody would give it back for a process that is
+	 * killed: after some hundred of them no other could attach. */
+	rte_service_finalize();
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 """Standbys, hangs, crash loops, and that nothing is lost."""
 import contextlib
+import glob
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -344,3 +346,29 @@ def a_worker_started_before_the_primary_joins():
                    os.readlink("/proc/%s/exe" % n).endswith("worker")]) > 0,
               True, "workers")
     equal(p.wait(10), 0, "it ended in order")
+
+
+def dpdk_heap():
+    """Bytes that are allocated from the memory all processes share."""
+    path, = glob.glob("/run/**/dpdk_telemetry.v2", recursive=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(path)
+        s.recv(4096)
+        s.send(b"/eal/heap_info,0")
+        return json.loads(s.recv(65536))["/eal/heap_info"]["Alloc_size"]
+
+
+@test
+def killed_processes_do_not_use_up_the_memory_of_all():
+    """Nobody gives back what a killed process had from DPDK's heap."""
+    www()
+    with instance() as i:
+        wait_for("a standby", lambda: ready(i), 20)
+        before = dpdk_heap()
+        for _ in range(8):
+            pid = ready(i)[0]
+            kill(pid)
+            wait_for("another", lambda: ready(i) and ready(i)[0] != pid, 20)
+        grown = (dpdk_heap() - before) / 8
+        print("%d bytes for each process" % grown)
+        claim(grown <= 1024, "%d bytes for each process" % grown)
